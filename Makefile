@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Every target sets up what it needs; `make` alone explains them.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+# The interpreter that the virtual environment is made of: 3.11 or newer, with venv.
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+# ansible and molecule look for their own commands on the PATH.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# A prebuilt virtual Hyper-V; where there is none, `make lab` builds it into .cache.
+export REHOST_LAB_QEMU ?= $(firstword $(wildcard ../shared/lab/prebuilt /opt/qemu-hv) $(CURDIR)/.cache/lab/qemu)
+
+DEBIAN_PACKAGES := .cache/setup/debian-packages
+LAB_PACKAGES := .cache/setup/lab-packages
+VENV_COMPLETE := $(VENV)/.complete
+LAB_QEMU := $(REHOST_LAB_QEMU)/bin/qemu-system-x86_64
+
+.PHONY: help
+help:  ## explain the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+.PHONY: setup
+setup: $(DEBIAN_PACKAGES) $(VENV_COMPLETE)  ## Debian packages that are missing, and the virtual environment
+
+$(DEBIAN_PACKAGES): requirements/debian.txt requirements/install-debian
+	requirements/install-debian $<
+	@mkdir -p $(@D) && touch $@
+
+$(LAB_PACKAGES): $(wildcard tests/lab/packages.txt) requirements/install-debian | $(DEBIAN_PACKAGES)
+	$(if $(wildcard tests/lab/packages.txt),requirements/install-debian tests/lab/packages.txt)
+	@mkdir -p $(@D) && touch $@
+
+$(VENV_COMPLETE): requirements/development.txt | $(DEBIAN_PACKAGES)
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: check
+check: setup  ## lint, types, unit tests: before every commit
+	@tests/run --group check
+
+.PHONY: test
+test: setup $(LAB_PACKAGES) $(if $(wildcard tests/lab/build),lab)  ## everything
+	@tests/run
+
+.PHONY: lab
+lab: $(LAB_QEMU)  ## the virtual Hyper-V: QEMU with this project's patches (../shared/lab/prebuilt, /opt/qemu-hv or built)
+	@echo "virtual Hyper-V: $<"
+
+$(CURDIR)/.cache/lab/qemu/bin/qemu-system-x86_64: $(wildcard tests/lab/build tests/lab/patches/*) | setup $(LAB_PACKAGES)
+	tests/lab/build $(CURDIR)/.cache/lab/qemu
+
+.PHONY: demo
+demo: setup $(LAB_PACKAGES) lab  ## a guest's way from XenServer to Hyper-V and back, on the virtual ones
+	@tests/demo/run
+
+.PHONY: benchmark
+benchmark: setup  ## measured comparisons
+	@benchmarks/run
+
+.PHONY: docs
+docs: setup  ## the reference pages of modules and roles, as HTML in build/docs
+	@tests/build-docs build/docs
+
+.PHONY: build
+build: setup  ## the collection's artifact, in dist/
+	@tests/build-artifact dist
+
+.PHONY: lock
+lock: setup  ## lock the Python requirements anew
+	@requirements/lock
+
+.PHONY: clean
+clean:  ## remove what was made, but not the caches and the virtual environments
+	rm -rf build dist tests/output
+	find . -name .venv -prune -o -name .venvs -prune -o -name .cache -prune -o -name __pycache__ -exec rm -rf {} +
