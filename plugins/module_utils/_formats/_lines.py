@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 
 def split_lines(text: str) -> tuple[str, ...]:
     """The lines of text, each with its newline; only "\\n" ends a line, and "".join gives text back.
@@ -37,3 +39,43 @@ def append_line(text: str, content: str) -> str:
     ending = line_ending(text)
     glue = ending if text and not text.endswith("\n") else ""
     return text + glue + content + ending
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A file of lines, each as it stands in the file, with its ending. Line numbers count from 1."""
+
+    lines: tuple[str, ...]
+
+
+def parse(text: str) -> Document:
+    """The document of any text; nothing is rejected."""
+    return Document(split_lines(text))
+
+
+def render(document: Document) -> str:
+    """The text of a document."""
+    return "".join(document.lines)
+
+
+def with_lines(document: Document, number: int, count: int, lines: tuple[str, ...]) -> Document:
+    """The document in which `lines` stand in place of the `count` lines from `number` on."""
+    start = number - 1
+    return Document(document.lines[:start] + lines + document.lines[start + count :])
+
+
+def without_lines(document: Document, number: int, count: int = 1) -> Document:
+    """The document without the `count` lines from `number` on."""
+    return with_lines(document, number, count, ())
+
+
+def with_commented_lines(document: Document, number: int, count: int = 1) -> Document:
+    """The document in which a "#" begins each of the `count` lines from `number` on."""
+    start = number - 1
+    lines = tuple(["#" + line for line in document.lines[start : start + count]])
+    return with_lines(document, number, count, lines)
+
+
+def with_appended(document: Document, content: str) -> Document:
+    """The document with one more line (or several, separated by "\\n") at its end."""
+    return parse(append_line(render(document), content))

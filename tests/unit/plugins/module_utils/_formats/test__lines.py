@@ -37,3 +37,16 @@ def test_a_line_is_content_and_ending(line: str, content: str, ending: str) -> N
 )
 def test_a_line_is_appended_with_the_ending_the_text_uses(text: str, expected: str) -> None:
     assert _lines.append_line(text, "x") == expected
+
+
+def test_lines_of_a_document_are_commented_out_removed_and_appended() -> None:
+    document = _lines.parse("a\nb\r\nc")
+    assert _lines.render(_lines.with_commented_lines(document, 2, 2)) == "a\n#b\r\n#c"
+    assert _lines.render(_lines.without_lines(document, 1)) == "b\r\nc"
+    assert _lines.render(_lines.with_lines(document, 2, 1, ("x\n", "y\n"))) == "a\nx\ny\nc"
+    assert _lines.with_appended(document, "d\ne").lines == ("a\n", "b\r\n", "c\n", "d\n", "e\n")
+
+
+@given(st.text())
+def test_every_text_is_rendered_as_it_was(text: str) -> None:
+    assert _lines.render(_lines.parse(text)) == text
