@@ -44,11 +44,11 @@ $(VENV_COMPLETE): requirements/development.txt | $(DEBIAN_PACKAGES)
 
 .PHONY: check
 check: setup  ## lint, types, unit tests: before every commit
-	@tests/run --group check
+	@$(VENV)/bin/python tests/run.py --group check
 
 .PHONY: test
-test: setup $(LAB_PACKAGES) $(if $(wildcard tests/lab/build),lab)  ## everything
-	@tests/run
+test: setup $(LAB_PACKAGES) $(if $(wildcard tests/lab/build),lab)  ## everything (STAGES="unit lab": only these)
+	@$(VENV)/bin/python tests/run.py $(STAGES)
 
 .PHONY: lab
 lab: $(LAB_QEMU)  ## the virtual Hyper-V: QEMU with this project's patches (../shared/lab/prebuilt, /opt/qemu-hv or built)

@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the stages of `make check` and `make test` in order, and counts what they tested.
+
+    python tests/run.py [--group check] [--list] [STAGE...]
+
+A pytest stage counts its tests; any other stage counts as one test, skipped when it ends with code 77 (its last line
+says why). The output of each stage is in build/logs. The last line printed is the sum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import types
+import typing as t
+import xml.etree.ElementTree
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path("build")
+SKIPPED = 77  # the exit code that automake's test driver made customary
+TAIL = 60  # lines of a failed stage's output that are shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds."""
+
+    name: str
+    group: str
+    command: tuple[str, ...]
+    needs: str = ""
+    limit: int = 600
+
+    @property
+    def is_pytest(self) -> bool:
+        return self.command[0] == "pytest"
+
+    @property
+    def log(self) -> pathlib.Path:
+        return BUILD / "logs" / f"{self.name}.log"
+
+    @property
+    def report(self) -> pathlib.Path:
+        return BUILD / "reports" / f"{self.name}.xml"
+
+    def command_line(self) -> tuple[str, ...]:
+        return (*self.command, f"--junit-xml={self.report}") if self.is_pytest else self.command
+
+
+STAGES = (
+    Stage("lint", "check", ("ruff", "check")),
+    Stage("format", "check", ("ruff", "format", "--check")),
+    Stage("types", "check", ("tests/run-mypy",)),
+    Stage("yaml", "check", ("yamllint", "--strict", ".")),
+    Stage("ansible-lint", "check", ("ansible-lint", "--offline", "--strict")),
+    Stage("changelog", "check", ("antsibull-changelog", "lint")),
+    Stage("unit", "check", ("pytest", "--numprocesses=auto", "tests/unit")),
+    Stage("sanity-oldest", "test", ("tests/run-sanity", "oldest"), limit=1800),
+    Stage("sanity-newest", "test", ("tests/run-sanity", "newest"), limit=1800),
+    Stage("docs", "test", ("tests/run-docs",)),
+    Stage("artifact", "test", ("tests/run-artifact",)),
+    Stage("integration", "test", ("tests/run-integration",), needs="tests/integration/targets/*/tasks", limit=3600),
+    *(
+        Stage(f"molecule-{scenario.parent.name}", "test", ("molecule", "test", "-s", scenario.parent.name), limit=3600)
+        for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
+    ),
+    Stage("lab", "test", ("pytest", "tests/lab"), needs="tests/lab/**/test_*.py", limit=7200),
+)
+
+
+class Counts(t.NamedTuple):
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+class Outcome(t.NamedTuple):
+    stage: Stage
+    counts: Counts
+    seconds: float
+    reasons: tuple[str, ...]  # why something was skipped
+
+
+def run_command(stage: Stage) -> int | None:
+    """The exit code of the stage's command, None when its time was up. It and all it started are gone afterwards."""
+    environment = dict(os.environ, PATH=f"{CHECKOUT / '.venv/bin'}:{os.environ['PATH']}", PYTHONUNBUFFERED="1")
+    stage.log.parent.mkdir(parents=True, exist_ok=True)
+    stage.report.parent.mkdir(parents=True, exist_ok=True)
+    stage.report.unlink(missing_ok=True)
+    with stage.log.open("wb") as log:
+        process = subprocess.Popen(
+            stage.command_line(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(stage.limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            end_session(process)
+
+
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+
+
+def read_report(path: pathlib.Path) -> tuple[Counts, tuple[str, ...]]:
+    """What a JUnit report counts, and why tests were skipped, each reason with its number of tests."""
+    failed = skipped = total = 0
+    reasons: collections.Counter[str] = collections.Counter()
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        total += 1
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif skip is not None:
+            skipped += 1
+            reasons[skip.get("message", "no reason given")] += 1
+    named = tuple(f"{reason} ({number})" if number > 1 else reason for reason, number in sorted(reasons.items()))
+    return Counts(total - failed - skipped, failed, skipped), named
+
+
+def last_line(path: pathlib.Path) -> str:
+    return path.read_text(errors="replace").strip().split("\n")[-1] or "no reason given"
+
+
+def run_stage(stage: Stage) -> Outcome:
+    began = time.monotonic()
+    code = run_command(stage)
+    seconds = time.monotonic() - began
+    counts = Counts()
+    reasons: tuple[str, ...] = ()
+    if stage.is_pytest and stage.report.exists():
+        counts, reasons = read_report(stage.report)
+        if code != 0 and not counts.failed:
+            counts = counts._replace(failed=1)
+    elif code == 0:
+        counts = Counts(passed=1)
+    elif code == SKIPPED:
+        counts, reasons = Counts(skipped=1), (last_line(stage.log),)
+    else:
+        counts = Counts(failed=1)
+    if code is None:
+        reasons = (*reasons, f"stopped after {stage.limit} s")
+    return Outcome(stage, counts, seconds, reasons)
+
+
+def show_failure(outcome: Outcome) -> None:
+    lines = outcome.stage.log.read_text(errors="replace").rstrip("\n").split("\n")
+    print(f"  $ {' '.join(outcome.stage.command_line())}")
+    for line in lines[-TAIL:]:
+        print(f"  | {line}")
+
+
+def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str]) -> tuple[Stage, ...]:
+    """The stages that exist now and are asked for; all of them when nothing is asked for."""
+    present = [stage for stage in stages if not stage.needs or any(CHECKOUT.glob(stage.needs))]
+    unknown = set(names) - {stage.name for stage in present}
+    if unknown:
+        sys.exit(f"no such stage: {', '.join(sorted(unknown))} (stages: {', '.join(s.name for s in present)})")
+    return tuple(s for s in present if (not group or s.group == group) and (not names or s.name in names))
+
+
+def run_stages(stages: t.Sequence[Stage]) -> Counts:
+    outcomes = []
+    for stage in stages:
+        print(f"{stage.name:24}", end="", flush=True)
+        outcome = run_stage(stage)
+        outcomes.append(outcome)
+        print(f"{outcome.seconds:7.1f} s   {outcome.counts}", flush=True)
+        if outcome.counts.failed:
+            show_failure(outcome)
+    skipped = [(outcome.stage.name, reason) for outcome in outcomes for reason in outcome.reasons]
+    if skipped:
+        print("\nnot run:")
+        for name, reason in skipped:
+            print(f"  {name}: {reason}")
+    failed = [outcome for outcome in outcomes if outcome.counts.failed]
+    if failed:
+        print("\nfailed:")
+        for outcome in failed:
+            print(f"  {outcome.stage.name}: {outcome.stage.log}")
+    return Counts(*(sum(column) for column in zip(*(outcome.counts for outcome in outcomes))))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the checks and tests of this project.")
+    parser.add_argument("--group", choices=("check", "test"), default="", help="only the stages of this group")
+    parser.add_argument("--list", action="store_true", help="name the stages and end")
+    parser.add_argument("stage", nargs="*", help="only these stages")
+    arguments = parser.parse_args()
+    os.chdir(CHECKOUT)
+    stages = choose_stages(STAGES, arguments.group, arguments.stage)
+    if arguments.list:
+        for stage in stages:
+            print(f"{stage.name:24}{stage.group:8}{' '.join(stage.command_line())}")
+        return 0
+    # Like an interrupt, so that the stage under way is ended as well.
+    signal.signal(signal.SIGTERM, interrupt)
+    counts = run_stages(stages)
+    print(f"\n{counts}")
+    return 1 if counts.failed else 0
+
+
+def interrupt(_signal: int, _frame: types.FrameType | None) -> t.NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
