@@ -1,0 +1,398 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Writing to a guest: everything recorded first, staged beside, made durable, then renamed into place."""
+
+import base64
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import typing as t
+
+from .._errors import GuestError
+from .._formats import rollback_journal
+from .._formats.rollback_journal import Original, Written
+
+if t.TYPE_CHECKING:
+    from .._root import Root
+
+STATE_PARENT = "/var/lib"
+STATE = "/var/lib/rehost-hyperv"
+JOURNAL = STATE + "/journal"
+BLOBS = STATE + "/blobs"
+_CHUNK = 1 << 20
+
+
+class Guest:
+    """A guest's file system while it is being changed. Use as a context: it holds the lock on the journal.
+
+    Every path is recorded in the journal before it is touched, once, as it was before this collection came.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self._recorded: set[str] = set()
+        self._journal: int | None = None
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+
+    # -- what is there
+
+    def content_hash(self, path: str) -> str | None:
+        """SHA-256 of a file, in hexadecimal; None when there is none."""
+        stream = self.root.open(path)
+        if stream is None:
+            return None
+        with stream:
+            return _sha256(stream)
+
+    # -- changes
+
+    def stage(self, path: str, chunks: t.Iterable[bytes], mode: int) -> Staged:
+        """Writes a file's new content beside it, durable, with the owner, mode and attributes of the file that it
+        will replace (C(mode), root's, when there is none). Nothing in the guest has changed for any reader yet."""
+        self._make_directories(os.path.dirname(path))
+        self.record(path)
+        with self._errors(path), self.root.open_parent(path) as (parent, name):
+            staged = f".{name}.rehost-new"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(staged, dir_fd=parent)  # left by a run that was killed
+            fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
+            try:
+                digest = hashlib.sha256()
+                with os.fdopen(fd, "wb") as stream:
+                    for chunk in chunks:
+                        digest.update(chunk)
+                        stream.write(chunk)
+                    stream.flush()
+                    _take_over(parent, name, stream.fileno(), mode)
+                    os.fsync(stream.fileno())
+            except BaseException:
+                os.unlink(staged, dir_fd=parent)
+                raise
+            return Staged(os.dup(parent), name, staged, digest.hexdigest(), path)
+
+    def commit(self, staged: Staged) -> None:
+        """Puts a staged file in its place."""
+        with self._errors(staged.path):
+            self._append(Written(staged.path, staged.sha256))
+            os.rename(staged.temporary, staged.name, src_dir_fd=staged.parent, dst_dir_fd=staged.parent)
+            _sync_directory(staged.parent)
+            os.close(staged.parent)
+
+    def discard(self, staged: Staged) -> None:
+        """Removes a staged file that is not wanted after all."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(staged.temporary, dir_fd=staged.parent)
+        os.close(staged.parent)
+
+    def remove(self, path: str) -> None:
+        """Removes a file or a link."""
+        self.record(path)
+        self._append(Written(path, None))
+        with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
+            os.unlink(name, dir_fd=parent)
+            _sync_directory(parent)
+
+    def link(self, path: str, target: str) -> None:
+        """Makes a symbolic link, or one that is there point elsewhere."""
+        self.record(path)
+        self._append(Written(path, target))
+        self._make_directories(os.path.dirname(path))
+        with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
+            temporary = f".{name}.rehost-new"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
+            os.symlink(target, temporary, dir_fd=parent)
+            os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            _sync_directory(parent)
+
+    def restore(self, original: Original) -> None:
+        """Puts back what was at a path: content, owner, mode, times and extended attributes."""
+        with self._errors(original.path), self.root.open_parent(original.path, follow=False) as (parent, name):
+            if original.kind == "absent":
+                _remove(parent, name)
+                return
+            if original.kind == "link":
+                temporary = f".{name}.rehost-new"
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=parent)
+                os.symlink(original.target, temporary, dir_fd=parent)
+                os.chown(temporary, original.uid, original.gid, dir_fd=parent, follow_symlinks=False)
+                os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            elif original.kind == "file":
+                self._restore_content(original, parent, name)
+            os.utime(name, ns=(original.mtime_ns, original.mtime_ns), dir_fd=parent, follow_symlinks=False)
+            _sync_directory(parent)
+
+    def forget(self, parent_mtime_ns: int) -> None:
+        """Removes the journal and all copies: there is nothing left to roll back."""
+        for name in self.root.list_names(BLOBS):
+            self._unlink(f"{BLOBS}/{name}")
+        for path in (BLOBS, JOURNAL, STATE):
+            self._unlink(path)
+        with self._errors(STATE_PARENT), self.root.open_parent(STATE_PARENT) as (parent, name):
+            os.utime(name, ns=(parent_mtime_ns, parent_mtime_ns), dir_fd=parent, follow_symlinks=False)
+
+    # -- the journal
+
+    def record(self, path: str) -> None:
+        """Makes the journal know what is at a path now, unless it knows already what was there before."""
+        if self._journal is None:
+            self._open_journal()
+        if path in self._recorded:
+            return
+        directory = os.path.dirname(path)
+        if directory not in self._recorded and path != STATE_PARENT:
+            held = self.root.stat(directory)
+            if held is not None:
+                self._append(Original(directory, "directory", held.mode, held.uid, held.gid, held.mtime_ns))
+                self._recorded.add(directory)
+        self._append(self._original(path))
+        self._recorded.add(path)
+
+    def _original(self, path: str) -> Original:
+        found = self.root.stat(path, follow=False)
+        if found is None:
+            return Original(path, "absent")
+        common = (found.mode, found.uid, found.gid, found.mtime_ns)
+        if found.kind == "link":
+            return Original(path, "link", *common, target=self.root.read_link(path) or "")
+        if found.kind == "directory":
+            return Original(path, "directory", *common)
+        if found.kind != "file":
+            raise GuestError(f"{path} is neither a file nor a link and is left alone", path=path)
+        blob, sha256 = self._copy(path, found.size)
+        return Original(path, "file", *common, blob=blob, sha256=sha256, xattrs=self._xattrs(path))
+
+    def _copy(self, path: str, size: int) -> tuple[str, str]:
+        free = self.root.free_bytes(BLOBS)
+        if free < size + _CHUNK:
+            raise GuestError(
+                f"{path} ({size} bytes) is to be changed, and {BLOBS} has no room for the copy from which it would be "
+                f"rolled back ({free} bytes free); nothing was changed",
+                path=path,
+                hint="Make room on that file system and run again.",
+            )
+        blob = f"{len(self.root.list_names(BLOBS)):04d}"
+        source = self.root.open(path)
+        if source is None:
+            raise GuestError(f"{path} vanished while it was read", path=path)
+        digest = hashlib.sha256()
+        with source, self._errors(path), self.root.open_parent(BLOBS) as (parent, name):
+            directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            try:
+                fd = os.open(blob, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+                with os.fdopen(fd, "wb") as target:
+                    for chunk in iter(lambda: source.read(_CHUNK), b""):
+                        digest.update(chunk)
+                        target.write(chunk)
+                    target.flush()
+                    os.fsync(target.fileno())
+                os.fsync(directory)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(blob, dir_fd=directory)
+                raise
+            finally:
+                os.close(directory)
+        return blob, digest.hexdigest()
+
+    def _xattrs(self, path: str) -> tuple[tuple[str, str], ...]:
+        stream = self.root.open(path)
+        if stream is None:
+            return ()
+        with stream:
+            return tuple(
+                (name, base64.b64encode(value).decode("ascii")) for name, value in _extended_attributes(stream.fileno())
+            )
+
+    def _restore_content(self, original: Original, parent: int, name: str) -> None:
+        source = self.root.open(f"{BLOBS}/{original.blob}")
+        if source is None:
+            raise GuestError(
+                f"the copy of {original.path} ({BLOBS}/{original.blob}) is gone, so it cannot be rolled back",
+                path=original.path,
+                hint="Restore this file from a backup.",
+            )
+        temporary = f".{name}.rehost-new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=parent)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
+        try:
+            digest = hashlib.sha256()
+            with source, os.fdopen(fd, "wb") as target:
+                for chunk in iter(lambda: source.read(_CHUNK), b""):
+                    digest.update(chunk)
+                    target.write(chunk)
+                target.flush()
+                if digest.hexdigest() != original.sha256:
+                    raise GuestError(
+                        f"the copy of {original.path} ({BLOBS}/{original.blob}) is damaged; the file is left as it is",
+                        path=original.path,
+                        hint="Restore this file from a backup.",
+                    )
+                os.fchown(target.fileno(), original.uid, original.gid)
+                os.fchmod(target.fileno(), original.mode)
+                for attribute, value in original.xattrs:
+                    os.setxattr(target.fileno(), attribute, base64.b64decode(value))
+                os.fsync(target.fileno())
+        except BaseException:
+            os.unlink(temporary, dir_fd=parent)
+            raise
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def _open_journal(self) -> None:
+        held = self.root.stat(STATE_PARENT)
+        if held is None:
+            raise GuestError(
+                f"{STATE_PARENT} is missing, so this is no Debian system and nothing is changed", path=STATE_PARENT
+            )
+        is_new = not self.root.exists(JOURNAL)
+        with self._errors(JOURNAL):
+            for path in (STATE, BLOBS):
+                with self.root.open_parent(path) as (parent, name), contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=parent)
+            with self.root.open_parent(JOURNAL) as (parent, name):
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+                self._journal = os.open(name, flags, 0o600, dir_fd=parent)
+                _sync_directory(parent)
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise GuestError(
+                f"another run is changing this guest (it holds the lock on {JOURNAL})",
+                path=JOURNAL,
+                hint="Wait for it to end, then run again.",
+            ) from error
+        text = self.root.read_text(JOURNAL) or ""
+        complete = text.rfind("\n") + 1
+        if complete < len(text):
+            os.ftruncate(self._journal, len(text[:complete].encode("utf-8", "surrogateescape")))
+        self._recorded = {original.path for original in rollback_journal.parse(text).originals}
+        if is_new:
+            self._append(Original(STATE_PARENT, "directory", held.mode, held.uid, held.gid, held.mtime_ns))
+            self._recorded.add(STATE_PARENT)
+
+    def _append(self, record: Original | Written) -> None:
+        if self._journal is None:
+            self._open_journal()
+        if self._journal is not None:
+            _write_all(self._journal, rollback_journal.line_of(record).encode("ascii"))
+            os.fsync(self._journal)
+
+    # -- small parts
+
+    def _make_directories(self, path: str) -> None:
+        missing: list[str] = []
+        while not self.root.exists(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for directory in reversed(missing):
+            self.record(directory)
+            with self._errors(directory), self.root.open_parent(directory) as (parent, name):
+                os.mkdir(name, 0o755, dir_fd=parent)
+                os.chmod(name, 0o755, dir_fd=parent)
+                _sync_directory(parent)
+
+    def _unlink(self, path: str) -> None:
+        with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
+            _remove(parent, name)
+
+    @contextlib.contextmanager
+    def _errors(self, path: str) -> t.Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = ""
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                hint = "Make room on that file system and run again: nothing was lost, the run starts where it stopped."
+            elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                hint = "Run as root (become: true), on a file system that is mounted writable."
+            raise GuestError(f"{path} cannot be written: {error.strerror}", path=path, hint=hint) from error
+
+
+class Staged(t.NamedTuple):
+    """A file's new content, beside its place: names below the open directory C(parent)."""
+
+    parent: int
+    name: str
+    temporary: str
+    sha256: str
+    path: str
+
+
+def _sha256(stream: t.BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: stream.read(_CHUNK), b""):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _take_over(parent: int, name: str, fd: int, mode: int) -> None:
+    """Gives the file C(fd) owner, mode and extended attributes of the file that it will replace."""
+    try:
+        old = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=parent)
+    except FileNotFoundError:
+        os.fchmod(fd, mode)
+        return
+    try:
+        found = os.fstat(old)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        os.fchown(fd, found.st_uid, found.st_gid)
+        os.fchmod(fd, stat.S_IMODE(found.st_mode))
+        for attribute, value in _extended_attributes(old):
+            os.setxattr(fd, attribute, value)
+    finally:
+        os.close(old)
+
+
+def _extended_attributes(fd: int) -> tuple[tuple[str, bytes], ...]:
+    try:
+        return tuple((name, os.getxattr(fd, name)) for name in sorted(os.listxattr(fd)))
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return ()
+        raise
+
+
+def _remove(parent: int, name: str) -> None:
+    """Removes a name if it is there; a directory only when it is empty, as others may have used it since."""
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=parent)
+    else:
+        os.unlink(name, dir_fd=parent)
+    _sync_directory(parent)
+
+
+def _sync_directory(fd: int) -> None:
+    # an O_PATH descriptor cannot be synced
+    directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

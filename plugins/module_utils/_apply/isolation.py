@@ -1,0 +1,292 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Running a program of a guest that is not running, so that it can harm neither the worker nor the guest.
+
+The program sees the guest's tree under an overlay whose upper layer is memory and is thrown away, a C(/dev) of five
+harmless devices that cannot get more, an empty C(/sys), and its own C(/proc). It has its own mount, process, network,
+IPC and host name namespaces, no way to gain privileges and no capability beyond those over files. What it generates
+is copied out of the overlay into an unnamed file. All of it, mounts and processes, ends with the process that asked
+for it, however that ends. What remains is the attack surface of the kernel's system calls: see docs/security.md.
+"""
+
+import ctypes
+import errno
+import os
+import select
+import signal
+import stat
+import time
+import typing as t
+
+from .._errors import GuestError
+
+OUTPUT_PATH = "/tmp/rehost-hyperv-output"
+MAX_OUTPUT = 1 << 30  # bytes of a generated file
+MAX_LOG = 64 << 10  # bytes kept of what a program prints
+OVERLAY_SIZE = "size=2g"  # bound of the memory that the program can fill
+
+# <linux/mount.h>, <sched.h>, <linux/prctl.h>, <linux/capability.h>
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY, _MS_REMOUNT = 2, 4, 8, 1, 32
+_MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x4000, 1 << 18, 2
+_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # mount, host name, IPC, process, network
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_SYS_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "i386": 217, "aarch64": 41}
+# chown, dac_override, dac_read_search, fowner, fsetid, kill, setgid, setuid; mknod (27) is harmless where every
+# file system is mounted nodev, and mkinitramfs of Debian 6 to 8 wants it
+_KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 27})
+_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Finished(t.NamedTuple):
+    """How a program ended: exit status (128 + signal when it was killed), and the end of what it printed."""
+
+    status: int
+    log: str
+
+
+def run_isolated(
+    root_path: str, argv: t.Sequence[str], inputs: t.Sequence[tuple[str, str, int]], output: t.BinaryIO, timeout: int
+) -> Finished:
+    """Runs a guest's program on an overlay of its tree; what it wrote to OUTPUT_PATH is then in C(output).
+
+    root_path: the guest's root directory on the worker. inputs: path, text and mode of files that are there only for
+    this run. timeout: seconds. Raises GuestError when the isolation cannot be set up or the program takes too long.
+    """
+    submounts = tuple(_submounts(root_path))
+    log_read, log_write = os.pipe()
+    setup_read, setup_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(log_read)
+        os.close(setup_read)
+        _outer(_Job(root_path, submounts, argv, inputs, output.fileno(), log_write, setup_write))
+    os.close(log_write)
+    os.close(setup_write)
+    try:
+        log = _collect(log_read, time.monotonic() + timeout)
+        if log is None:
+            os.kill(child, signal.SIGKILL)
+            raise GuestError(
+                f"{argv[0]} did not end within {timeout} seconds and was stopped; the guest is unchanged",
+                hint="Run it in the guest by hand to see where it hangs.",
+            )
+        problem = os.read(setup_read, 4096).decode("utf-8", "replace")
+    finally:
+        os.close(log_read)
+        os.close(setup_read)
+        _, status = os.waitpid(child, 0)
+    if problem:
+        raise GuestError(
+            f"{argv[0]} could not be run in isolation: {problem}; the guest is unchanged",
+            hint="This needs root on the worker, overlay and tmpfs file systems, and no container that forbids mounts.",
+        )
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return Finished(code, log)
+
+
+def _collect(fd: int, deadline: float) -> str | None:
+    """What is printed until every writer is gone; None when that does not happen in time."""
+    data = b""
+    while True:
+        left = deadline - time.monotonic()
+        ready = select.select([fd], [], [], max(0.0, left))[0]
+        if not ready:
+            return None
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            return data.decode("utf-8", "replace")
+        data = (data + chunk)[-MAX_LOG:]
+
+
+def _submounts(root_path: str) -> t.Iterator[str]:
+    """Mount points below the guest's root, relative to it, in the order in which they were mounted."""
+    prefix = root_path.rstrip("/") + "/"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        for line in stream:
+            point = line.split(" ")[4].encode("ascii", "surrogateescape").decode("unicode_escape")
+            if point.startswith(prefix):
+                yield point[len(prefix) :]
+
+
+class _Job(t.NamedTuple):
+    """What the children need to know; the last three are descriptors."""
+
+    root_path: str
+    submounts: t.Sequence[str]  # relative to the root
+    argv: t.Sequence[str]
+    inputs: t.Sequence[tuple[str, str, int]]
+    output: int
+    log: int
+    setup: int  # takes the reason when the program cannot be run
+
+
+# Everything below runs in the children.
+
+
+def _outer(job: _Job) -> t.NoReturn:
+    """Takes new namespaces and becomes the parent of their first process."""
+    status = 125
+    try:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        _check(_libc.unshare(_NAMESPACES), "new namespaces")
+        child = os.fork()
+        if child == 0:
+            _inner(job)
+        os.close(job.log)
+        _, ended = os.waitpid(child, 0)
+        status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
+    except OSError as error:
+        os.write(job.setup, str(error).encode("utf-8", "replace"))
+    finally:
+        os._exit(status)
+
+
+def _inner(job: _Job) -> t.NoReturn:
+    """The first process of the new namespaces: builds the world, runs the program in it, takes the result out."""
+    status = 125
+    try:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _enter_overlay(job.root_path, job.submounts)
+        for path, text, mode in job.inputs:
+            _write_input(path, text, mode)
+        program = os.fork()
+        if program == 0:
+            _execute(job)
+        ended = _wait_for(program)
+        status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
+        if status == 0:
+            _copy_out(job.output)
+    except OSError as error:
+        status = 125
+        os.write(job.setup, str(error).encode("utf-8", "replace"))
+    finally:
+        os._exit(status)
+
+
+def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
+    os.chdir(root_path)  # the lower layers are named from here, as the next mount may hide where the guest is mounted
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, OVERLAY_SIZE + ",mode=0700")
+    os.mkdir("/tmp/new")
+    for number, below in enumerate((".", *submounts)):
+        upper, work = f"/tmp/upper{number}", f"/tmp/work{number}"
+        os.mkdir(upper, 0o755)
+        os.mkdir(work)
+        lower = below.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        _mount("overlay", os.path.normpath(os.path.join("/tmp/new", below)), "overlay", _MS_NOSUID | _MS_NODEV, options)
+    os.chdir("/tmp/new")
+    pivot_root = _SYS_PIVOT_ROOT.get(os.uname().machine)
+    if pivot_root is None:
+        raise OSError(errno.ENOSYS, f"no isolation on {os.uname().machine}")
+    _check(_libc.syscall(pivot_root, b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "leaving the worker's tree")
+    os.chdir("/")
+    # from here on no path leads out of the overlay
+    for point, kind, flags, options in (
+        ("/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, ""),
+        ("/sys", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, "size=64k"),
+        ("/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=0755"),
+        ("/dev", "tmpfs", _MS_NOSUID, "size=64k,mode=0755"),
+    ):
+        if os.path.isdir(point):
+            _mount(kind, point, kind, flags, options)
+    os.umask(0)
+    for name, major, minor in _DEVICES:
+        os.mknod(f"/dev/{name}", stat.S_IFCHR | 0o666, os.makedev(major, minor))
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(target, f"/dev/{name}")
+    _mount("tmpfs", "/dev", "tmpfs", _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+    os.umask(0o022)
+    os.makedirs(os.path.dirname(OUTPUT_PATH), exist_ok=True)
+
+
+def _write_input(path: str, text: str, mode: int) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.write(text)
+        os.fchmod(stream.fileno(), mode)
+
+
+def _execute(job: _Job) -> t.NoReturn:
+    try:
+        os.setsid()
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(job.log, 1)
+        os.dup2(job.log, 2)
+        keep = os.dup2(job.setup, 3)
+        os.set_inheritable(keep, False)
+        os.closerange(4, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") > 0 else 65536)
+        _drop_capabilities()
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        os.execvpe(job.argv[0], list(job.argv), _ENVIRONMENT)
+    except OSError as error:
+        os.write(3, f"{job.argv[0]}: {error.strerror}".encode("utf-8", "replace"))
+    finally:
+        os._exit(125)
+
+
+def _drop_capabilities() -> None:
+    capability = 0
+    while _libc.prctl(23, capability, 0, 0, 0) >= 0:  # PR_CAPBSET_READ fails past the last one
+        if capability not in _KEPT_CAPABILITIES:
+            _prctl(_PR_CAPBSET_DROP, capability)
+        capability += 1
+
+
+def _wait_for(program: int) -> int:
+    """Its wait status; the first process of a namespace is also the parent of all orphans in it."""
+    while True:
+        pid, status = os.wait()
+        if pid == program:
+            return status
+
+
+def _copy_out(output: int) -> None:
+    try:
+        fd = os.open(OUTPUT_PATH, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise OSError(errno.EINVAL, "what it generated is not a regular file")
+    if os.fstat(fd).st_size > MAX_OUTPUT:
+        raise OSError(errno.EFBIG, f"what it generated is larger than {MAX_OUTPUT} bytes")
+    for chunk in iter(lambda: os.read(fd, 1 << 20), b""):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(output, view) :]
+
+
+def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    done = _libc.mount(
+        source.encode(),
+        os.fsencode(target),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        os.fsencode(options) or None,
+    )
+    _check(done, f"mounting {kind or 'private'} at {target}")
+
+
+def _prctl(option: int, value: int) -> None:
+    _check(_libc.prctl(option, value, 0, 0, 0), f"prctl {option}")
+
+
+def _check(done: int, what: str) -> None:
+    if done != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Carrying out a plan: files first, all of them staged before the first is put in its place, then commands."""
+
+import hashlib
+import tempfile
+import typing as t
+
+from .._errors import GuestError
+from .._plan.model import FileChange, Forget, LinkChange, Restore
+from .guest import Guest, Staged
+
+if t.TYPE_CHECKING:
+    from .._plan.model import Command, Plan
+    from .._root import Root
+    from .runners import Runner
+
+_CHUNK = 1 << 20
+
+
+def apply(root: Root, plan: Plan, runner: Runner) -> None:
+    """Makes a guest as the plan wants it.
+
+    Raises GuestError when a file is not as it was when the plan was made, or something cannot be written or run. All
+    that was done until then is in the journal, and the next run starts where this one stopped.
+    """
+    with Guest(root) as guest:
+        for change in plan.changes:
+            _refuse_when_changed(guest, change)
+        staged: dict[str, Staged] = {}
+        try:
+            for change in plan.changes:
+                if isinstance(change, FileChange) and change.after is not None:
+                    path = _real_path(root, change.path)
+                    staged[change.path] = guest.stage(path, (_encode(change.after),), change.mode)
+            for change in plan.changes:
+                _carry_out(guest, change, staged)
+        finally:
+            for left in staged.values():
+                guest.discard(left)
+        for command in plan.commands:
+            _generate(guest, command, runner)
+
+
+def _carry_out(guest: Guest, change: t.Any, staged: dict[str, Staged]) -> None:
+    if isinstance(change, Restore):
+        guest.restore(change.original)
+    elif isinstance(change, Forget):
+        guest.forget(change.parent_mtime_ns)
+    elif change.path in staged:
+        guest.commit(staged.pop(change.path))
+    elif change.after is None:
+        guest.remove(change.path)
+    else:
+        guest.link(change.path, change.after)
+
+
+def _refuse_when_changed(guest: Guest, change: t.Any) -> None:
+    if isinstance(change, FileChange):
+        is_same = guest.root.read_text(change.path) == change.before
+    elif isinstance(change, LinkChange):
+        is_same = guest.root.read_link(change.path) == change.before
+    else:
+        return
+    if not is_same:
+        raise GuestError(
+            f"{change.path} changed while this run was looking at the guest; nothing was written",
+            path=change.path,
+            hint="Run again.",
+        )
+
+
+def _generate(guest: Guest, command: Command, runner: Runner) -> None:
+    path = _real_path(guest.root, command.output)
+    with tempfile.TemporaryFile() as made:
+        runner.generate(command, made)
+        made.seek(0)
+        problem = command.proof.problem_with(made)
+        if problem:
+            raise GuestError(
+                f"{command.argv[0]} made a new {command.output} that is no good: {problem}. The old one stays in place",
+                path=command.output,
+                hint="Run the command in the guest by hand and look at its output.",
+            )
+        made.seek(0)
+        staged = guest.stage(path, iter(lambda: made.read(_CHUNK), b""), 0o644)
+        guest.commit(staged)
+        if command.record is not None:
+            made.seek(0)
+            digest = hashlib.sha1()  # what update-initramfs compares, no security hangs on it
+            for chunk in iter(lambda: made.read(_CHUNK), b""):
+                digest.update(chunk)
+            line = f"{digest.hexdigest()}  {command.output}\n"
+            guest.commit(guest.stage(_real_path(guest.root, command.record), (line.encode(),), 0o644))
+
+
+def _real_path(root: Root, path: str) -> str:
+    """Where a file really is: a link stays a link, what it points to is changed."""
+    return root.real_path(path) or path
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Who runs a plan's commands: the guest itself when it is running, an isolation on the worker when it is not."""
+
+import os
+import subprocess
+import tempfile
+import typing as t
+
+from .._errors import GuestError
+from .._plan.model import OUTPUT
+from .isolation import MAX_LOG, OUTPUT_PATH, run_isolated
+
+if t.TYPE_CHECKING:
+    from .._plan.model import Command
+    from .._root import Root
+
+TIMEOUT = 3600  # seconds; an initramfs takes minutes on a slow guest
+_ENVIRONMENT = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+class Runner:
+    """Runs the program of a command and hands over what it generated."""
+
+    def generate(self, command: Command, target: t.BinaryIO) -> None:
+        """Leaves the generated file in C(target). Raises GuestError with the end of the log when the program fails."""
+        raise NotImplementedError
+
+
+class LiveRunner(Runner):
+    """Runs commands on the running guest; they write below a new directory in /var/tmp."""
+
+    def generate(self, command: Command, target: t.BinaryIO) -> None:
+        with tempfile.TemporaryDirectory(prefix="rehost-hyperv-", dir="/var/tmp") as scratch:
+            output = os.path.join(scratch, "output")
+            try:
+                done = subprocess.run(
+                    _argv(command, output),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=dict(os.environ, **_ENVIRONMENT),
+                    timeout=TIMEOUT,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise GuestError(f"{command.argv[0]} did not end within {TIMEOUT} seconds and was stopped") from error
+            except OSError as error:
+                raise GuestError(f"{command.argv[0]} cannot be run: {error.strerror}") from error
+            _check(command, done.returncode, done.stdout[-MAX_LOG:].decode("utf-8", "replace"))
+            try:
+                with open(output, "rb") as stream:
+                    for chunk in iter(lambda: stream.read(1 << 20), b""):
+                        target.write(chunk)
+            except FileNotFoundError:
+                pass  # the proof says that there is nothing
+
+
+class OfflineRunner(Runner):
+    """Runs commands of a guest that is not running, in an isolation on the worker."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+
+    def generate(self, command: Command, target: t.BinaryIO) -> None:
+        done = run_isolated(self.root.path, _argv(command, OUTPUT_PATH), command.inputs, target, TIMEOUT)
+        _check(command, done.status, done.log)
+
+
+def runner_for(root: Root) -> Runner:
+    """The runner that fits the guest."""
+    return LiveRunner() if root.is_live else OfflineRunner(root)
+
+
+def _argv(command: Command, output: str) -> list[str]:
+    return [output if argument == OUTPUT else argument for argument in command.argv]
+
+
+def _check(command: Command, status: int, log: str) -> None:
+    if status != 0:
+        last = "\n".join(log.strip().splitlines()[-12:])
+        raise GuestError(
+            f"{command.argv[0]} failed with status {status} while it made {command.output}, which is as it was. "
+            f"Its last words:\n{last}",
+            path=command.output,
+            hint="Mend what it complains about and run again.",
+        )

@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Everything that is known of a guest, as data. This is the file to read first.
+
+Facts are gathered once and nothing is decided while gathering. Absent is None or (); what could not be read is a
+L{Problem}. Paths are the guest's own, text keeps bytes that are not UTF-8 as surrogates.
+"""
+
+import dataclasses
+import typing as t
+
+from .._formats import initramfs, modules_dep, superblock
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something that could not be read, and so is not known."""
+
+    path: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """A configuration file, as it is."""
+
+    path: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockDevice:
+    """A partition, or a disk without any, and what its first bytes say it holds.
+
+    C(names) are all kernel names by which the guest may know it: one on a running guest, those of every hypervisor
+    for a disk image (C(xvda1), C(sda1), C(hda1), C(vda1)).
+    """
+
+    names: tuple[str, ...]
+    content: superblock.FileSystem | None
+    partition_uuid: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Initramfs:
+    """An initramfs image: C(image) is None when it could not be read, and C(problem) says why."""
+
+    path: str
+    size: int
+    image: initramfs.Image | None
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """An installed kernel: one that has an image in /boot or modules in /lib/modules."""
+
+    version: str  # as uname -r
+    image: str | None  # path in /boot
+    config: t.Mapping[str, str] | None  # the symbols of _catalog.kernel that are set: y, m or a value
+    modules: modules_dep.ModulesDep | None  # every module file there is, and what it needs
+    builtin: frozenset[str]  # modules that are part of the kernel image
+    initramfs: Initramfs | None  # that which update-initramfs or dracut makes for this version
+
+
+@dataclasses.dataclass(frozen=True)
+class BootEntry:
+    """One entry of a boot loader's menu, paths as the guest sees them when it runs."""
+
+    title: str
+    kernel: str
+    initrds: tuple[str, ...]
+    cmdline: str
+    version: str | None  # of the kernel, as uname -r
+    is_default: bool
+    is_xen_hypervisor: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    """How the guest starts."""
+
+    loader: str | None  # grub2, grub-legacy, extlinux or None
+    menu: TextFile | None  # grub.cfg, menu.lst or extlinux.conf
+    defaults: tuple[TextFile, ...]  # /etc/default/grub and /etc/default/grub.d/*.cfg
+    environment: TextFile | None  # grubenv
+    entries: tuple[BootEntry, ...]
+    unresolved: tuple[str, ...]  # what in the menu is decided only at boot
+    has_mbr_loader: bool | None  # boot code in the first sector; None when the disk is not known
+    esp_loaders: tuple[str, ...]  # EFI programs in the ESP, paths below it
+    has_esp: bool
+
+    @property
+    def default(self) -> BootEntry | None:
+        return next((entry for entry in self.entries if entry.is_default), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class InitramfsConfig:
+    """What makes initramfs images in this guest, and what it is told to put in."""
+
+    generators: tuple[str, ...]  # initramfs-tools, dracut: those installed, the one in charge first
+    policy: str | None  # MODULES= of initramfs-tools: most, dep, list; hostonly= of dracut: yes, no
+    files: tuple[TextFile, ...]  # initramfs.conf, conf.d/*, modules, hooks of this collection, dracut.conf, dracut.conf.d/*
+    needs_network: bool  # root over the network, or a remote unlock (dropbear)
+    keeps_checksums: tuple[str, ...]  # kernel versions with a file in /var/lib/initramfs-tools
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """Where the guest's configuration names disks."""
+
+    fstab: TextFile | None
+    crypttab: TextFile | None
+    resume: tuple[TextFile, ...]  # files of initramfs-tools that set RESUME
+    mdadm: TextFile | None
+    lvm: TextFile | None
+    devices: tuple[BlockDevice, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class XenLeftovers:
+    """What only makes sense on Xen."""
+
+    packages: tuple[tuple[str, str], ...]  # guest tools: name, version
+    files: tuple[str, ...]  # of guest tools that no package owns
+    inittab: TextFile | None
+    getty_links: tuple[tuple[str, str], ...]  # symbolic links that start a getty on hvc0 or xvc0: path, target
+    sysctl: tuple[TextFile, ...]
+    modprobe: tuple[TextFile, ...]
+    securetty: TextFile | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """One observation about the hypervisor, and what it points to."""
+
+    source: str  # a path, or a line of a log
+    value: str
+    points_to: str  # hyperv, xen, kvm, virtualbox, vmware, wsl, container, physical, azure, hyperv-root ...
+
+
+@dataclasses.dataclass(frozen=True)
+class VmbusDevice:
+    """A device on VMBus."""
+
+    id: str  # instance GUID
+    class_id: str  # GUID of its class
+    kind: str  # network, scsi, ide, timesync ... ; the GUID when unknown
+    driver: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Nic:
+    """A network interface with hardware behind it."""
+
+    name: str
+    mac: str | None
+    driver: str | None
+    kind: str  # synthetic, legacy, xen, virtual-function, emulated, virtio, other
+    bus: str | None
+    state: str | None  # operstate
+    lower_of: str | None  # the synthetic NIC that this virtual function belongs to
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """A whole disk that the running kernel sees."""
+
+    name: str
+    driver: str | None
+    size: int | None  # bytes
+    vendor: str | None
+    model: str | None
+    kind: str  # synthetic, emulated, xen, virtio, other
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """The clock source of the running kernel, and the services that set the clock."""
+
+    current: str | None
+    available: tuple[str, ...]
+    services: tuple[str, ...]  # installed: chrony, ntpsec, ntp, openntpd, systemd-timesyncd
+    enabled: tuple[str, ...]  # those that start at boot
+    has_ptp_hyperv: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Hypervisor:
+    """What tells on what the guest runs. For a guest that is not running, what its logs tell of the last time."""
+
+    evidence: tuple[Evidence, ...]
+    host_build: str | None  # 10.0.20348.3020-3-0, as the kernel printed it, order normalised
+    features: int | None  # low word of the Hyper-V privilege flags
+    vmbus_protocol: str | None  # 4.0
+    is_uefi: bool | None
+    is_container: bool
+    vmbus: tuple[VmbusDevice, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """The distribution."""
+
+    id: str | None
+    version_id: str | None
+    codename: str | None
+    pretty_name: str | None
+    architecture: str | None  # as dpkg names it
+    running_kernel: str | None
+    network_stacks: tuple[str, ...]  # ifupdown, systemd-networkd, netplan, network-manager: those with configuration
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestFacts:
+    """All of it."""
+
+    is_live: bool
+    system: System
+    hypervisor: Hypervisor
+    nics: tuple[Nic, ...]
+    disks: tuple[Disk, ...]
+    clock: Clock
+    kernels: tuple[Kernel, ...]
+    boot: Boot
+    initramfs: InitramfsConfig
+    storage: Storage
+    xen: XenLeftovers
+    free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
+    problems: tuple[Problem, ...] = ()
