@@ -177,6 +177,8 @@ def read_image(
                     for entry in cpio.read_archives(source, content.keep, allowance):
                         content.add(entry)
                 unpacked_size = source.offset
+                if not unpacked_size:
+                    raise MalformedError("it unpacks to nothing")
                 unpacked += unpacked_size
         except MalformedError as error:
             where = "segment {} ({}, at byte {:,} of the image): ".format(number, compression, offset)
