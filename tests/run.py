@@ -151,9 +151,10 @@ def run_stage(stage: Stage) -> Outcome:
     seconds = time.monotonic() - began
     counts = Counts()
     reasons: tuple[str, ...] = ()
-    if stage.is_pytest and stage.report.exists():
-        counts, reasons = read_report(stage.report)
-        if code != 0 and not counts.failed:
+    if stage.is_pytest:
+        if stage.report.exists():
+            counts, reasons = read_report(stage.report)
+        if not counts.failed and (code != 0 or not counts.passed + counts.skipped):
             counts = counts._replace(failed=1)
     elif code == 0:
         counts = Counts(passed=1)

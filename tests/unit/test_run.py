@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+import time
+
+import pytest
+from ansible_collections.rehost.hyperv.tests import run
+from ansible_collections.rehost.hyperv.tests.run import Counts, Stage
+
+
+@pytest.fixture(autouse=True)
+def _directory_for_logs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run_script(text: str, limit: int = 60) -> run.Outcome:
+    return run.run_stage(Stage("stage", "test", ("bash", "-c", text), limit=limit))
+
+
+def run_pytest(text: str) -> run.Outcome:
+    pathlib.Path("test_it.py").write_text(text)
+    return run.run_stage(Stage("stage", "test", ("pytest", "-p", "no:cacheprovider", "test_it.py")))
+
+
+def test_a_stage_that_succeeds_is_one_test_passed() -> None:
+    assert run_script("true").counts == Counts(passed=1)
+
+
+def test_a_stage_that_fails_is_one_test_failed() -> None:
+    assert run_script("exit 3").counts == Counts(failed=1)
+
+
+def test_a_stage_that_cannot_run_is_one_test_skipped_and_its_last_line_says_why() -> None:
+    outcome = run_script("echo looking; echo no such interpreter; exit 77")
+    assert outcome.counts == Counts(skipped=1)
+    assert outcome.reasons == ("no such interpreter",)
+
+
+def test_a_stage_that_takes_too_long_fails_and_leaves_no_process() -> None:
+    outcome = run_script("sleep 300 & echo $! > pid; sleep 300", limit=1)
+    assert outcome.counts == Counts(failed=1)
+    assert outcome.reasons == ("stopped after 1 s",)
+    process = pathlib.Path("/proc") / pathlib.Path("pid").read_text().strip()
+    deadline = time.monotonic() + 10
+    while process.exists() and " Z " not in (process / "stat").read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not process.exists() or " Z " in (process / "stat").read_text()
+
+
+def test_a_stage_has_no_input_and_its_output_is_in_its_log() -> None:
+    assert run_script("cat; echo out; echo err >&2").stage.log.read_text() == "out\nerr\n"
+
+
+def test_the_tests_of_a_pytest_stage_are_counted_and_skips_keep_their_reasons() -> None:
+    outcome = run_pytest(
+        "import pytest\n"
+        "def test_a(): pass\n"
+        "def test_b(): assert False\n"
+        "def test_c(): pytest.skip('needs root')\n"
+        "def test_d(): pytest.skip('needs root')\n"
+        "def test_e(): pytest.skip('no emulator')\n"
+    )
+    assert outcome.counts == Counts(passed=1, failed=1, skipped=3)
+    assert outcome.reasons == ("needs root (2)", "no emulator")
+
+
+def test_tests_that_cannot_be_collected_count_as_failed() -> None:
+    assert run_pytest("import no_such_module\n").counts.failed == 1
+
+
+def test_a_pytest_stage_that_dies_before_its_report_counts_as_failed() -> None:
+    assert run_pytest("import os\nos._exit(0)\n").counts == Counts(failed=1)
+
+
+def test_a_pytest_stage_without_tests_counts_as_failed() -> None:
+    assert run_pytest("").counts == Counts(failed=1)
+
+
+def test_the_sum_and_the_exit_code_tell_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    stages = [Stage("good", "test", ("true",)), Stage("bad", "test", ("bash", "-c", "echo broken; exit 1"))]
+    assert run.run_stages(stages) == Counts(passed=1, failed=1)
+    assert "| broken" in capsys.readouterr().out
+
+
+def test_only_stages_that_exist_are_chosen() -> None:
+    stages = [Stage("here", "check", (), needs="galaxy.yml"), Stage("not-here", "test", (), needs="no/such/*")]
+    assert [stage.name for stage in run.choose_stages(stages, "", ())] == ["here"]
+    with pytest.raises(SystemExit, match="no such stage: not-here"):
+        run.choose_stages(stages, "", ["not-here"])
+
+
+def test_every_stage_has_its_own_name_and_script() -> None:
+    names = [stage.name for stage in run.STAGES]
+    assert len(names) == len(set(names))
+    scripts = [run.CHECKOUT / stage.command[0] for stage in run.STAGES if "/" in stage.command[0]]
+    assert scripts
+    assert all(os.access(script, os.X_OK) for script in scripts)
