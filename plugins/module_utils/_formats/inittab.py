@@ -26,24 +26,9 @@ __all__ = [
 
 # The comment in front may be no more than a switch: "#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100" is one entry.
 _ENTRY = re.compile(r"[ \t]*(#*)[ \t]*([^:#\s]{1,4}):([0-9A-Za-z]*):([a-z]+):(.*)", re.DOTALL)
-_ACTIONS = frozenset(
-    [
-        "boot",
-        "bootwait",
-        "ctrlaltdel",
-        "initdefault",
-        "kbrequest",
-        "off",
-        "once",
-        "ondemand",
-        "powerfail",
-        "powerfailnow",
-        "powerokwait",
-        "powerwait",
-        "respawn",
-        "sysinit",
-        "wait",
-    ]
+_ACTION = re.compile(
+    r"boot|bootwait|ctrlaltdel|initdefault|kbrequest|off|once|ondemand"
+    r"|powerfail|powerfailnow|powerokwait|powerwait|respawn|sysinit|wait"
 )
 _GETTIES = frozenset(["getty", "agetty", "mgetty", "mingetty", "fgetty", "rungetty"])
 _TERMINAL = re.compile(r"(?:/dev/)?((?:tty|hvc|xvc|hvsi|vport|console|duart)[A-Za-z0-9]*)")
@@ -65,7 +50,7 @@ def entries(document: Document) -> tuple[Entry, ...]:
     found = []
     for number, line in enumerate(document.lines, start=1):
         match = _ENTRY.fullmatch(split_ending(line)[0])
-        if match and match.group(4) in _ACTIONS:
+        if match and _ACTION.fullmatch(match.group(4)):
             comment, identifier, runlevels, action, process = match.groups()
             found.append(Entry(number, identifier, runlevels, action, process, is_enabled=not comment))
     return tuple(found)
@@ -107,7 +92,7 @@ def with_entry(document: Document, identifier: str, runlevels: str, action: str,
     content = f"{identifier}:{runlevels}:{action}:{process}"
     match = _ENTRY.fullmatch(content)
     wanted = (("", identifier, runlevels, action, process),)
-    if match is None or action not in _ACTIONS or (match.groups(),) != wanted or "\n" in process:
+    if match is None or not _ACTION.fullmatch(action) or (match.groups(),) != wanted or "\n" in process:
         raise GuestError(f"{content!r} is not an entry of inittab: id:runlevels:action:process")
     for entry in entries(document):
         if entry.identifier == identifier and entry.is_enabled:
