@@ -258,7 +258,8 @@ def _make_modules(path: pathlib.Path, modules: _Modules) -> None:
         file.write_bytes(content)
     path.mkdir(exist_ok=True)
     (path / "modules.dep").write_text(modules.dep(modules.paths, modules.suffix))
-    (path / "modules.builtin").write_text("".join(line + "\n" for line in modules.builtin))
+    if modules.builtin:  # there is no such file before 2.6.33
+        (path / "modules.builtin").write_text("".join(line + "\n" for line in modules.builtin))
 
 
 def _initramfs(section: Section, kernels: t.Dict[str, _Modules]) -> bytes:
@@ -281,12 +282,19 @@ def _initramfs(section: Section, kernels: t.Dict[str, _Modules]) -> bytes:
     for name in names:
         files[top + modules.paths[name] + suffix] = ""
     files[top + "modules.dep"] = modules.dep(names, suffix)
-    files[top + "modules.builtin"] = "".join(line + "\n" for line in modules.builtin)
+    if modules.builtin:
+        files[top + "modules.builtin"] = "".join(line + "\n" for line in modules.builtin)
     empty = _Modules(Section("", None, {"suffix": suffix}, ())).content()
-    early = cpio(_with_parents({"kernel/x86/microcode/GenuineIntel.bin": b"\0" * 64})) if "early" in attributes else b""
     contents = {path: empty if ".ko" in path and not text else text.encode() for path, text in files.items()}
+    microcode = {"kernel/x86/microcode/GenuineIntel.bin": b"\0" * 64} if "early" in attributes else {}
+    # initramfs-tools of Debian 13 puts what is compressed already into a segment of its own, as it is
+    packed = {path: data for path, data in contents.items() if path.endswith((".xz", ".zst"))}
+    if attributes.get("generator") == "dracut":
+        packed = {}
+    rest = {path: data for path, data in contents.items() if path not in packed}
     links = [("lib", stat.S_IFLNK | 0o777, b"usr/lib")] if "merged" in attributes else []
-    return early + compress(cpio(_with_parents(contents) + links), attributes["initramfs"])
+    image = b"".join(cpio(_with_parents(part)) for part in (microcode, packed) if part)
+    return image + compress(cpio(_with_parents(rest) + links), attributes["initramfs"])
 
 
 # What the images of a generator have in common with no other's: its own programs and configuration.
@@ -302,7 +310,8 @@ _GENERATORS = {
     "dracut": {
         "init": "",
         "etc/initrd-release": "NAME=dracut\n",
-        "usr/lib/dracut/dracut-version.sh": "",
+        "usr/lib/dracut-lib.sh": "",
+        "usr/lib/dracut/hooks/cmdline/30-parse-lvm.sh": "",
         "usr/lib/dracut/modules.txt": "bash\nsystemd\nkernel-modules\nrootfs-block\n",
         "usr/lib/dracut/build-parameter.txt": "\n",
     },
