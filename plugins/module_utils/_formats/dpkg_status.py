@@ -9,11 +9,9 @@ import re
 import typing as t
 
 _PARAGRAPHS = re.compile(r"\n(?:[ \t\r]*\n)+")
-_FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(.*)$", re.MULTILINE)
 _CONFFILES = re.compile(r"^Conffiles:[ \t\r]*((?:\n[ \t].*)*)", re.MULTILINE)
-_CONFFILE = re.compile(
-    r"\n[ \t]+(.+?) +([0-9a-f]{32}|newconffile)((?: +(?:obsolete|remove-on-upgrade))*)[ \t\r]*(?=\n|$)"
-)
+_CONFFILE_FLAGS = frozenset(["obsolete", "remove-on-upgrade"])
 _VERSION_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
 _SortKey = t.Tuple[t.Any, ...]
@@ -61,7 +59,7 @@ def read(text: str) -> dict[str, tuple[Package, ...]]:
     """
     packages: dict[str, tuple[Package, ...]] = {}
     for paragraph in _PARAGRAPHS.split(text):
-        fields = dict(_FIELD.findall(paragraph))
+        fields = {field: content.rstrip() for field, content in _FIELD.findall(paragraph)}
         name = fields.get("Package")
         if name:
             want, error, state = (*fields.get("Status", "").split(" "), "", "", "")[:3]
@@ -112,6 +110,13 @@ def _number(digits: str) -> tuple[int, str]:
 
 def _conffiles(paragraph: str) -> tuple[Conffile, ...]:
     match = _CONFFILES.search(paragraph)
-    if match is None:
-        return ()
-    return tuple([Conffile(path, md5, "obsolete" in flags) for path, md5, flags in _CONFFILE.findall(match.group(1))])
+    found = []
+    for line in match.group(1).split("\n") if match else ():
+        # The path stands first and may hold blanks; the words behind it do not.
+        words = line.strip().split(" ")
+        flags = set()
+        while len(words) > 2 and words[-1] in _CONFFILE_FLAGS:
+            flags.add(words.pop())
+        if len(words) >= 2:
+            found.append(Conffile(" ".join(words[:-1]), words[-1], "obsolete" in flags))
+    return tuple(found)

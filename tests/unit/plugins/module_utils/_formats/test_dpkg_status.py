@@ -92,6 +92,14 @@ def test_two_thousand_packages_are_read_in_a_moment() -> None:
     assert len(packages) == 2000
 
 
+def test_a_line_of_blanks_takes_no_longer_than_any_other() -> None:
+    blanks = " " * 200_000
+    text = f"Package: a{blanks}b\nVersion: 1{blanks}\nConffiles:\n {blanks}/x {blanks}y\n{blanks}\nStatus:{blanks}x"
+    started = time.process_time()
+    assert len(dpkg_status.read(text)) == 1
+    assert time.process_time() - started < 0.5
+
+
 @given(st.text() | st.lists(st.sampled_from(STATUS.splitlines(keepends=True))).map("".join))
 def test_no_text_is_an_error(text: str) -> None:
     assert all(packages[0].name == name for name, packages in dpkg_status.read(text).items())
