@@ -15,7 +15,7 @@ import typing as t
 
 from ._lines import split_ending, split_lines
 
-_PATH = re.compile(r"(?:.*/)?([^/]+?)\.k?o(?:\.(?:gz|xz|zst|bz2|lzma))?")
+_PATH = re.compile(r"(?:.*/)?([^/]+?)\.ko(?:\.(?:gz|xz|zst|bz2|lzma))?")
 
 
 class Module(t.NamedTuple):
