@@ -46,7 +46,9 @@ class Entry(t.NamedTuple):
 
 def canonical(name: str) -> str:
     """The name the kernel uses: "-" and "_" are the same, except between brackets of a pattern."""
-    return "".join(part if part.startswith("[") else part.replace("-", "_") for part in re.split(r"(\[[^\]]*\])", name))
+    return "".join(
+        part if part.startswith("[") else part.replace("-", "_") for part in re.split(r"(\[[^\[\]]*\])", name)
+    )
 
 
 def entries(document: Document) -> tuple[Entry, ...]:
