@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # The comment in front may be no more than a switch: "#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100" is one entry.
-_ENTRY = re.compile(r"[ \t]*(#*)[ \t]*([^:#\s]{1,4}):([0-9A-Za-z]*):([a-z]+):(.*)", re.DOTALL)
+_ENTRY = re.compile(r"[ \t]*(?:(#+)[ \t]*)?([^:#\s]{1,4}):([0-9A-Za-z]*):([a-z]+):(.*)", re.DOTALL)
 _ACTION = re.compile(
     r"boot|bootwait|ctrlaltdel|initdefault|kbrequest|off|once|ondemand"
     r"|powerfail|powerfailnow|powerokwait|powerwait|respawn|sysinit|wait"
@@ -91,8 +91,8 @@ def with_entry(document: Document, identifier: str, runlevels: str, action: str,
     """
     content = f"{identifier}:{runlevels}:{action}:{process}"
     match = _ENTRY.fullmatch(content)
-    wanted = (("", identifier, runlevels, action, process),)
-    if match is None or not _ACTION.fullmatch(action) or (match.groups(),) != wanted or "\n" in process:
+    wanted = (None, identifier, runlevels, action, process)
+    if match is None or not _ACTION.fullmatch(action) or match.groups() != wanted or "\n" in process:
         raise GuestError(f"{content!r} is not an entry of inittab: id:runlevels:action:process")
     for entry in entries(document):
         if entry.identifier == identifier and entry.is_enabled:
