@@ -46,6 +46,8 @@ _RESERVED = re.compile(
     r"!|\{|\}|\[\[|case|coproc|do|done|elif|else|esac|fi|for|function|if|in|select|then|time|until|while"
 )
 _MAX_DEPTH = 20
+# A=$A$A doubles a value each time. What is longer than this (characters, all values together) is taken as dynamic.
+_MAX_EXPANDED = 1 << 24
 _EXPANDED_IN_ARGUMENTS = re.compile(r"[*?\[{~]")
 
 _LITERAL = "literal"
@@ -205,6 +207,7 @@ def _refuse_opaque(document: Document, key: str) -> None:
 
 def _values(document: Document, initial: t.Mapping[str, str]) -> dict[str, str | None]:
     known: dict[str, str | None] = dict(initial)
+    budget = _MAX_EXPANDED
     for assignment in document.assignments:
         parts: list[str | None] = [
             piece.text if piece.kind == _LITERAL else known.get(piece.text) if piece.kind == _REFERENCE else None
@@ -215,7 +218,8 @@ def _values(document: Document, initial: t.Mapping[str, str]) -> dict[str, str |
         if assignment.exported and _is_split_or_expanded(assignment):
             parts.append(None)
         texts = [part for part in parts if part is not None]
-        known[assignment.key] = "".join(texts) if len(texts) == len(parts) else None
+        budget -= sum(len(part) for part in texts)
+        known[assignment.key] = "".join(texts) if len(texts) == len(parts) and budget >= 0 else None
     return known
 
 

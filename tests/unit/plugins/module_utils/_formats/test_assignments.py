@@ -296,6 +296,11 @@ def test_an_edit_does_what_it_says_or_refuses(text: str, value: str) -> None:
     assert "K" not in assignments.keys(removed)
 
 
+def test_a_value_that_doubles_without_end_is_not_expanded() -> None:
+    document = assignments.parse("A=x\n" + "A=$A$A\n" * 60)
+    assert assignments.is_dynamic(document, "A")
+
+
 @pytest.mark.parametrize(
     "text",
     ["K=$(" + "(" * 200_000, 'K="' + "$(" * 100_000, "K=" + "\\\n" * 100_000, "`" * 100_001, "K=${" * 100_000],
