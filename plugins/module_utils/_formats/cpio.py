@@ -56,7 +56,7 @@ class Allowance:
         self._name_bytes = name_bytes
 
     def spend(self, name_size: int) -> None:
-        """Count one entry.  Raises LimitError when there have been too many."""
+        """Count one entry, which may be a trailer.  Raises LimitError when there have been too many."""
         self._entries -= 1
         self._name_bytes -= name_size
         if self._entries < 0:
@@ -65,14 +65,20 @@ class Allowance:
             raise LimitError("more than {:,} bytes of names".format(self._limits[1]))
 
 
+Chunk = t.Union[bytes, memoryview]
+
+
 class ByteSource:
     """Bytes that arrive in chunks, taken or stepped over in order; holds one chunk at a time."""
 
-    def __init__(self, chunks: t.Iterable[bytes], limit: int) -> None:
-        """``limit``: the bytes that may arrive in all; LimitError beyond."""
+    def __init__(self, chunks: t.Iterable[Chunk], limit: int) -> None:
+        """``limit``: the bytes that may arrive in all; LimitError beyond.
+
+        A chunk may lie in a buffer that is used again for the next one.
+        """
         self._chunks = iter(chunks)
         self._limit = limit
-        self._chunk = b""
+        self._chunk: Chunk = b""
         self._position = 0
         self._arrived = 0
 
@@ -85,7 +91,7 @@ class ByteSource:
         """What is at hand, or else the next chunk; empty at the end only."""
         if self._position == len(self._chunk) and not self._fetch():
             return b""
-        chunk = self._chunk[self._position :] if self._position else self._chunk
+        chunk = bytes(self._chunk[self._position :])
         self._position = len(self._chunk)
         return chunk
 
@@ -96,18 +102,18 @@ class ByteSource:
     def peek(self, count: int) -> bytes:
         """The next ``count`` bytes without taking them; fewer at the end."""
         while len(self._chunk) - self._position < count:
-            rest = self._chunk[self._position :]
+            rest = bytes(self._chunk[self._position :])
             if not self._fetch():
                 self._chunk, self._position = rest, 0
                 break
-            self._chunk = rest + self._chunk
-        return self._chunk[self._position : self._position + count]
+            self._chunk = rest + bytes(self._chunk)
+        return bytes(self._chunk[self._position : self._position + count])
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes.  Raises MalformedError when there are fewer."""
         end = self._position + count
         if end <= len(self._chunk):
-            taken = self._chunk[self._position : end]
+            taken = bytes(self._chunk[self._position : end])
             self._position = end
             return taken
         return b"".join(self.take_in_chunks(count))
@@ -139,15 +145,19 @@ class ByteSource:
 
     def skip_zeros(self) -> bool:
         """Step over zero bytes; False when there is nothing behind them."""
+        size = 64
         while self._position < len(self._chunk) or self._fetch():
-            if self._chunk[self._position]:
+            block = bytes(self._chunk[self._position : self._position + size])
+            rest = block.lstrip(b"\0")
+            self._position += len(block) - len(rest)
+            if rest:
                 return True
-            rest = self._chunk[self._position :].lstrip(b"\0")
-            self._position = len(self._chunk) - len(rest)
+            # Larger steps for more zeros, while a few of them cost little, however often that happens.
+            size = min(2 * size, 1 << 16)
         return False
 
     def _fetch(self) -> bool:
-        chunk = next(self._chunks, b"")
+        chunk: Chunk = b""
         while not chunk:
             try:
                 chunk = next(self._chunks)
@@ -210,10 +220,10 @@ def read_archive(
                 "at byte {:,}: a cpio header with {!r}, where only hexadecimal digits stand".format(start, header)
             ) from None
         name = _read_name(source, name_size, start)
+        allowance.spend(name_size)
         if name == TRAILER:
             source.skip(_padded(size))
             break
-        allowance.spend(name_size)
         entry = Entry(name, mode, size)
         if links < 2 or not stat.S_ISREG(mode):
             yield _with_content(source, [entry], keep)[0]

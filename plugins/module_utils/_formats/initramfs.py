@@ -8,9 +8,10 @@ An image is a sequence of segments with any number of zero bytes between them.  
 writes microcode as it is in front of one compressed segment (and, since 13, already compressed modules and firmware
 as they are in between); dracut does the same.
 
-Compressed data is read with Python's own modules where they exist, else with the command-line tool.  Where the format
-tells the end of a segment (zstd, lz4, lzo), the tool is given exactly that; where it does not (xz, lzma, bzip2 on a
-Python built without the module), a segment that the tool reads has to be the last one.
+Compressed data is read with Python's own modules where they exist, else (zstd, lz4) with the shared library, else with
+the command-line tool.  Where the format tells the end of a segment (zstd, lz4, lzo), the tool is given exactly that;
+where it does not (xz, lzma, bzip2 on a Python built without the module), a segment that the tool reads has to be the
+last one.
 
 What the kernel refuses is refused here: it is what the machine would stumble over.
 """
@@ -41,6 +42,10 @@ try:
     from compression import zstd  # type: ignore[import-not-found,unused-ignore]
 except ImportError:  # before Python 3.14
     zstd = None
+try:
+    from .. import _libraries
+except ImportError:  # pragma: no cover - a Python built without libffi
+    _libraries = None  # type: ignore[assignment]
 
 _READ_SIZE = 1 << 18
 _OUTPUT_SIZE = 1 << 20
@@ -146,9 +151,9 @@ def read_image(
 ) -> Image:
     """The content of an image, whose bytes ``stream`` yields from the first one on.
 
-    Linear in the size of the image and of what it unpacks to.  Memory: at most 1 MiB of each, the dictionary of the
-    decompressor (128 MiB at most), the names (32 MiB) and the content of the files for whose path ``wanted`` says
-    True (8 MiB).
+    Linear in the size of the image and of what it unpacks to.  Memory: at most 1 MiB of each (of lz4 one block, 8 MiB),
+    the window of the decompressor (128 MiB at most), the names (32 MiB) and the content of the files for whose path
+    ``wanted`` says True (8 MiB).
 
     Raises MalformedError for an image that the kernel could not unpack (LimitError for one that exceeds ``limits``),
     with segment and offset; ToolMissingError when a segment needs a program that is not here.
@@ -319,7 +324,7 @@ def _recognise(image: cpio.ByteSource, number: int) -> str:
     raise MalformedError("{}: {!r} is neither a cpio archive nor a known compression".format(place, begin))
 
 
-_Output = t.Generator[bytes, None, None]
+_Output = t.Generator[cpio.Chunk, None, None]
 
 
 def _inflate(image: cpio.ByteSource) -> _Output:
@@ -401,21 +406,40 @@ _LZ4_BLOCK = 8 << 20
 _LZ4_LARGEST = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16  # what such a block takes when it cannot be compressed
 
 
-def _lz4_blocks(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    """The bytes of an lz4 stream in the legacy format, up to where the kernel's lib/decompress_unlz4.c stops."""
-    yield image.take(4)
+def _lz4_blocks(image: cpio.ByteSource) -> t.Iterator[int]:
+    """The size of each block of an lz4 stream in the legacy format, at whose first byte the image stands then.
+
+    Goes up to where the kernel's lib/decompress_unlz4.c stops.
+    """
+    image.take(4)
     while True:
         header = image.peek(4)
         if len(header) < 4 or header == b"\0\0\0\0":
             break
-        yield image.take(4)
+        image.take(4)
         if header == _LZ4:
             continue  # streams behind one another are one
         size = int.from_bytes(header, "little")
         if size > _LZ4_LARGEST:
             raise MalformedError("a damaged lz4 block before byte {:,} of the image".format(image.offset))
+        yield size
+
+
+def _lz4_stream(image: cpio.ByteSource) -> t.Iterator[bytes]:
+    yield _LZ4
+    for size in _lz4_blocks(image):
+        yield size.to_bytes(4, "little")
         for chunk in image.take_in_chunks(size):
             yield chunk
+
+
+def _lz4_by_library(image: cpio.ByteSource) -> _Output:
+    output = bytearray(_LZ4_BLOCK)
+    for size in _lz4_blocks(image):
+        unpacked_size = _libraries.decompress_lz4_block(image.take(size), output)
+        if unpacked_size < 0:
+            raise MalformedError("damaged lz4 data before byte {:,} of the image".format(image.offset))
+        yield memoryview(output)[:unpacked_size]
 
 
 _LZO_LARGEST = 64 << 20  # MAX_BLOCK_SIZE of lzop
@@ -460,7 +484,7 @@ def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]
         "xz": _by_tool("xz", _all_that_follows),
         "lzma": _by_tool("lzma", _all_that_follows),
         "zstd": _by_tool("zstd", _zstd_frame),
-        "lz4": _by_tool("lz4", _lz4_blocks),
+        "lz4": _by_tool("lz4", _lz4_stream),
         "lzo": _by_tool("lzop", _lzo_blocks),
     }
     if bz2:
@@ -474,6 +498,10 @@ def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]
             )
     if zstd:
         chosen["zstd"] = _unpack("zstd", zstd.ZstdDecompressor, (zstd.ZstdError,))
+    elif _libraries and _libraries.has_zstd():
+        chosen["zstd"] = _unpack("zstd", _libraries.ZstdDecompressor, (_libraries.ZstdError,))
+    if _libraries and _libraries.has_lz4():
+        chosen["lz4"] = _lz4_by_library
     return chosen
 
 

@@ -184,9 +184,14 @@ def test_more_content_than_is_kept_is_refused():
 
 def test_more_entries_than_allowed_are_refused():
     data = build_cpio([Item("a"), Item("b"), Item("c")])
-    assert len(list(cpio.read_archive(source(data), allowance=cpio.Allowance(entries=3)))) == 3
-    with pytest.raises(LimitError, match="more than 2 entries"):
-        list(cpio.read_archive(source(data), allowance=cpio.Allowance(entries=2)))
+    assert len(list(cpio.read_archive(source(data), allowance=cpio.Allowance(entries=4)))) == 3
+    with pytest.raises(LimitError, match="more than 3 entries"):
+        list(cpio.read_archive(source(data), allowance=cpio.Allowance(entries=3)))
+
+
+def test_archives_of_nothing_count_as_entries():
+    with pytest.raises(LimitError, match="more than 4 entries"):
+        list(cpio.read_archives(source(build_cpio([]) * 5), allowance=cpio.Allowance(entries=4)))
 
 
 def test_hard_links_that_wait_for_content_count_as_entries():
@@ -197,9 +202,9 @@ def test_hard_links_that_wait_for_content_count_as_entries():
 
 def test_more_bytes_of_names_than_allowed_are_refused():
     data = build_cpio([Item("n" * 99), Item("m" * 99)])
-    assert len(list(cpio.read_archive(source(data), allowance=cpio.Allowance(name_bytes=200)))) == 2
-    with pytest.raises(LimitError, match="more than 199 bytes of names"):
-        list(cpio.read_archive(source(data), allowance=cpio.Allowance(name_bytes=199)))
+    assert len(list(cpio.read_archive(source(data), allowance=cpio.Allowance(name_bytes=211)))) == 2
+    with pytest.raises(LimitError, match="more than 210 bytes of names"):
+        list(cpio.read_archive(source(data), allowance=cpio.Allowance(name_bytes=210)))
 
 
 def test_more_data_than_allowed_is_refused():
@@ -279,10 +284,10 @@ def test_reading_is_linear_in_zeros_and_entries():
     def seconds(data):
         start = time.process_time()
         try:
-            entries(data)
+            entries(data, chunk_size=len(data))
         except MalformedError:
             pass
         return time.process_time() - start
 
-    for data in (build_cpio([Item("a")] * 3000), b"\0" * (8 << 20)):
+    for data in (build_cpio([Item("a")] * 3000), b"\0" * (8 << 20), (build_cpio([]) + b"\0" * 4) * 2000):
         assert min(seconds(data * 4) for _ in range(3)) < 12 * max(min(seconds(data) for _ in range(3)), 0.001)

@@ -51,9 +51,10 @@ def compressed(compression, data):
     return compress(compression, data)
 
 
-def without_module(compression, monkeypatch):
-    """The decompressors as they are chosen on a Python without the module for this compression."""
-    monkeypatch.setattr(initramfs, {"bzip2": "bz2", "xz": "lzma", "lzma": "lzma", "zstd": "zstd"}[compression], None)
+def with_tools_only(monkeypatch):
+    """The decompressors as they are chosen where Python has neither module nor library for any of them."""
+    for name in ("bz2", "lzma", "zstd", "_libraries"):
+        monkeypatch.setattr(initramfs, name, None)
     monkeypatch.setattr(initramfs, "_DECOMPRESSORS", initramfs._choose_decompressors())
 
 
@@ -95,20 +96,43 @@ def test_lz4_streams_directly_behind_one_another_are_one_segment():
     assert image.names == ("a", "b")
 
 
-@pytest.mark.parametrize("compression", ["bzip2", "xz", "lzma", "zstd"])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_the_tool_serves_where_python_lacks_the_module(compression, monkeypatch):
-    without_module(compression, monkeypatch)
     data = compressed(compression, build_cpio(debian_items(KERNEL)))
+    with_tools_only(monkeypatch)
     assert read(build_image([("none", MICROCODE)]) + data).module_names(KERNEL) == {"hv_vmbus", "hv_storvsc"}
 
 
+@pytest.mark.parametrize("compression", ["zstd", "lz4", "lzo"])
+def test_the_tool_is_given_one_segment(compression, monkeypatch):
+    with_tools_only(monkeypatch)
+    part = compressed(compression, build_cpio([Item("a", b"text" * 99999)])) + b"\0" * 4
+    assert [segment.compression for segment in read(part + part).segments] == [compression] * 2
+
+
+@pytest.mark.parametrize("compression", ["bzip2", "xz", "lzma", "zstd", "lz4", "lzo"])
+def test_the_tool_complains_of_what_is_cut_off(compression, monkeypatch):
+    data = compressed(compression, build_cpio(debian_items(KERNEL)))
+    with_tools_only(monkeypatch)
+    for size in range(10, len(data), len(data) // 5):
+        with pytest.raises(MalformedError):
+            read(data[:size])
+
+
 @pytest.mark.parametrize(
-    ("compression", "package"), [("bzip2", "bzip2"), ("xz", "xz-utils"), ("lzma", "xz-utils"), ("lzo", "lzop")]
+    ("compression", "package"),
+    [
+        ("bzip2", "bzip2"),
+        ("xz", "xz-utils"),
+        ("lzma", "xz-utils"),
+        ("zstd", "zstd"),
+        ("lz4", "lz4"),
+        ("lzo", "lzop"),
+    ],
 )
 def test_a_missing_tool_is_named_with_its_package(compression, package, monkeypatch):
     data = compressed(compression, build_cpio([Item("a")]))
-    if compression != "lzo":
-        without_module(compression, monkeypatch)
+    with_tools_only(monkeypatch)
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ToolMissingError) as raised:
         read(data)
@@ -358,12 +382,12 @@ def test_garbage_behind_any_magic_number_is_refused(garbage, magic):
 def test_limits_are_those_asked_for():
     items = [Item("a", b"x" * 9000), Item("b")]
     data = build_image([("gzip", items), ("gzip", items)])
-    assert len(read(data, limits=initramfs.Limits(segments=2, entries=4)).names) == 4
+    assert len(read(data, limits=initramfs.Limits(segments=2, entries=6)).names) == 4
     for limits, message in (
         (initramfs.Limits(segments=1), "more than 1 segments"),
-        (initramfs.Limits(entries=3), r"segment 2 \(gzip.*more than 3 entries"),
+        (initramfs.Limits(entries=5), r"segment 2 \(gzip.*more than 5 entries"),
         (initramfs.Limits(unpacked=18000), r"segment 2 \(gzip.*bytes"),
-        (initramfs.Limits(name_bytes=7), "more than 7 bytes of names"),
+        (initramfs.Limits(name_bytes=29), "more than 29 bytes of names"),
         (initramfs.Limits(image=500), "more than 500 bytes"),
     ):
         with pytest.raises(LimitError, match=message):
