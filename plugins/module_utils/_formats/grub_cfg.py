@@ -49,7 +49,7 @@ _ROLES = {
 }
 _INITRD_COMMANDS = ("initrd", "initrd16", "initrdefi")
 _DYNAMIC_COMMANDS = (
-    *("source", ".", "configfile", "normal", "normal_exit", "eval", "blscfg", "bli", "menuentries"),
+    *("source", ".", "configfile", "normal", "normal_exit", "eval", "blscfg"),
     *("legacy_source", "legacy_configfile", "extract_entries_source", "extract_entries_configfile"),
     *("extract_legacy_entries_source", "extract_legacy_entries_configfile"),
     *("syslinux_source", "syslinux_configfile", "extract_syslinux_entries_source"),
@@ -341,7 +341,7 @@ def _choose(menu: list[tuple[Entry, bool]], wanted: str) -> tuple[Entry | None, 
 
 def _leading_number(text: str) -> int | None:
     """grub_strtoul with base 0: leading white space, 0x and 0 prefixes, and whatever follows the digits is ignored."""
-    match = re.match(r"[ \t\n\v\f\r]*(?:0x([0-9a-f]+)|(0[0-7]+)|(?!0x)([0-9]+))", text, re.ASCII)
+    match = re.match(r"[ \t\n\v\f\r]*(?:0x([0-9a-fA-F]+)|(0[0-7]+)|(?!0x)([0-9]+))", text, re.ASCII)
     if match is None:
         return None
     hexadecimal, octal, decimal = match.groups()

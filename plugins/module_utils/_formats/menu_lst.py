@@ -24,7 +24,7 @@ _FILE = re.compile(r"((?:--[^ \t]*[ \t]+)*)((?:\([^)]*\))?)([^ \t]*)([ \t]*)(.*)
 
 
 class Option(t.NamedTuple):
-    """A setting of update-grub; start and end delimit its value."""
+    """A setting of update-grub, which reads it anywhere in the file; start and end delimit its value."""
 
     name: str
     value: str
@@ -141,7 +141,7 @@ def parse(text: str) -> Document:
             end = place
         option = _OPTION.match(line)
         command = _COMMAND.match(line)
-        if option is not None and begin is not None and end is None:
+        if option is not None:
             start = place + option.start(2)
             options.append(Option(option.group(1), option.group(2), start, place + option.end(2), number))
         elif command is not None:
@@ -164,7 +164,7 @@ def parse(text: str) -> Document:
                 for index, (title, automagic, found) in enumerate(entries)
             ]
         ),
-        tuple(options) if end is not None else (),
+        tuple(options),
         None if begin is None or end is None else (begin, end),
     )
 
@@ -191,20 +191,21 @@ def default_entry(document: Document, saved: int | None = None) -> Entry | None:
 def with_option(document: Document, name: str, value: str) -> Document:
     """The menu with this value for a setting of update-grub, wherever it stands; a missing one is added.
 
-    Raises GuestError when the menu has no part that update-grub maintains.
+    Raises GuestError when it is missing and the menu has no part that update-grub maintains.
     """
     _require_one_line(value)
-    if document.automagic is None:
-        raise GuestError(
-            f"menu.lst has no part that update-grub maintains, so the setting {name} would have no effect",
-            hint="change the entries themselves",
-        )
     found = [option for option in document.options if option.name == name]
     if not found:
-        # Behind the last setting; a menu without any gets it first.
-        place = document.automagic[0]
-        if document.options:
-            place = document.text.index("\n", document.options[-1].end) + 1
+        if document.automagic is None:
+            raise GuestError(
+                f"menu.lst has no part that update-grub maintains, so the setting {name} would have no effect",
+                hint="change the entries themselves",
+            )
+        # Behind the last setting there; a menu without any gets it first.
+        place, end = document.automagic
+        inside = [option for option in document.options if place <= option.start < end]
+        if inside:
+            place = document.text.index("\n", inside[-1].end) + 1
         added = f"# {name}={value}{line_ending(document.text)}"
         return parse(document.text[:place] + added + document.text[place:])
     return _replaced(document, [(option.start, option.end, value) for option in found])

@@ -167,11 +167,12 @@ def test_a_missing_setting_is_added_behind_the_others() -> None:
     assert changed.text == text.replace("(hd0,0)\r\n", "(hd0,0)\r\n# kopt=ro\r\n")
 
 
-def test_without_a_part_of_update_grub_there_are_no_settings() -> None:
-    document = menu_lst.parse("# kopt=ro\n### BEGIN AUTOMAGIC KERNELS LIST\n# kopt=x\n")
-    assert document.options == ()
+def test_without_a_part_of_update_grub_no_setting_is_added() -> None:
+    document = menu_lst.parse("# kopt=ro\n### BEGIN AUTOMAGIC KERNELS LIST\n# groot=x\n")
+    assert document.automagic is None
+    assert menu_lst.with_kopt(document, "rw").text == document.text.replace("kopt=ro", "kopt=rw")
     with pytest.raises(_errors.GuestError, match="no effect"):
-        menu_lst.with_kopt(document, "ro")
+        menu_lst.with_defoptions(document, "quiet")
 
 
 @given(menus, command_lines)
