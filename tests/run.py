@@ -32,17 +32,15 @@ TAIL = 60  # lines of a failed stage's output that are shown
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds."""
+    """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds. The command of
+    a pytest stage takes pytest's options."""
 
     name: str
     group: str
     command: tuple[str, ...]
     needs: str = ""
     limit: int = 600
-
-    @property
-    def is_pytest(self) -> bool:
-        return self.command[0] == "pytest"
+    is_pytest: bool = False
 
     @property
     def log(self) -> pathlib.Path:
@@ -63,7 +61,8 @@ STAGES = (
     Stage("yaml", "check", ("yamllint", "--strict", ".")),
     Stage("ansible-lint", "check", ("ansible-lint", "--offline", "--strict")),
     Stage("changelog", "check", ("antsibull-changelog", "lint")),
-    Stage("unit", "check", ("pytest", "--numprocesses=auto", "tests/unit")),
+    Stage("unit", "check", ("pytest", "--numprocesses=auto", "tests/unit"), is_pytest=True),
+    Stage("unit-python3.7", "test", ("tests/run-python3.7",), is_pytest=True),
     Stage("sanity-oldest", "test", ("tests/run-sanity", "oldest"), limit=1800),
     Stage("sanity-newest", "test", ("tests/run-sanity", "newest"), limit=1800),
     Stage("docs", "test", ("tests/run-docs",)),
@@ -73,7 +72,7 @@ STAGES = (
         Stage(f"molecule-{scenario.parent.name}", "test", ("molecule", "test", "-s", scenario.parent.name), limit=3600)
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
     ),
-    Stage("lab", "test", ("pytest", "tests/lab"), needs="tests/lab/**/test_*.py", limit=7200),
+    Stage("lab", "test", ("pytest", "tests/lab"), needs="tests/lab/**/test_*.py", limit=7200, is_pytest=True),
 )
 
 
@@ -151,17 +150,15 @@ def run_stage(stage: Stage) -> Outcome:
     seconds = time.monotonic() - began
     counts = Counts()
     reasons: tuple[str, ...] = ()
-    if stage.is_pytest:
+    if code == SKIPPED:
+        counts, reasons = Counts(skipped=1), (last_line(stage.log),)
+    elif stage.is_pytest:
         if stage.report.exists():
             counts, reasons = read_report(stage.report)
         if not counts.failed and (code != 0 or not counts.passed + counts.skipped):
             counts = counts._replace(failed=1)
-    elif code == 0:
-        counts = Counts(passed=1)
-    elif code == SKIPPED:
-        counts, reasons = Counts(skipped=1), (last_line(stage.log),)
     else:
-        counts = Counts(failed=1)
+        counts = Counts(passed=1) if code == 0 else Counts(failed=1)
     if code is None:
         reasons = (*reasons, f"stopped after {stage.limit} s")
     return Outcome(stage, counts, seconds, reasons)

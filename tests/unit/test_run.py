@@ -16,6 +16,7 @@ from ansible_collections.rehost.hyperv.tests.run import Counts, Stage
 @pytest.fixture(autouse=True)
 def _directory_for_logs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a pytest that starts faster
 
 
 def run_script(text: str, limit: int = 60) -> run.Outcome:
@@ -24,7 +25,7 @@ def run_script(text: str, limit: int = 60) -> run.Outcome:
 
 def run_pytest(text: str) -> run.Outcome:
     pathlib.Path("test_it.py").write_text(text)
-    return run.run_stage(Stage("stage", "test", ("pytest", "-p", "no:cacheprovider", "test_it.py")))
+    return run.run_stage(Stage("stage", "test", ("pytest", "-p", "no:cacheprovider", "test_it.py"), is_pytest=True))
 
 
 def test_a_stage_that_succeeds_is_one_test_passed() -> None:
