@@ -158,7 +158,7 @@ class Machine:
         options = shlex.join(_ssh_options())
         return (
             f"{self.name} ansible_host=127.0.0.1 ansible_port={self.port} ansible_user=root "
-            f"ansible_ssh_private_key_file={PRIVATE_KEY} ansible_ssh_common_args={shlex.quote(options)}"
+            f"ansible_ssh_common_args={shlex.quote(options)}"
         )
 
     # hardware, as the host sees it
@@ -243,16 +243,21 @@ class Machine:
         return "\n".join(lines[-20:])
 
     def _ssh(self, line: str, *, timeout: float, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        command = ["ssh", *_ssh_options(), "-i", str(PRIVATE_KEY), "-p", str(self.port), "root@127.0.0.1", line]
         try:
             return subprocess.run(
-                command, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+                [*ssh_command(self.port), line],
+                input=stdin,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise CommandError(f"{self.name}: `{line}` has not ended in {timeout:.0f} s") from error
 
     def _scp(self, source: str, target: str) -> None:
-        command = ["scp", "-qr", *_ssh_options(), "-i", str(PRIVATE_KEY), "-P", str(self.port), source, target]
+        command = ["scp", "-qr", *_ssh_options(), "-P", str(self.port), source, target]
         result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode:
             raise CommandError(f"{self.name}: copying {source} to {target} failed: {result.stderr.strip()}")
@@ -279,10 +284,6 @@ def start(
     Unless told to `keep` it, the machine ends with the thread that started it.
     With `has_outside` the guest reaches what this system reaches; otherwise it has SSH from here and nothing else.
     """
-    reason = missing_programs(FOR_MACHINES)
-    if reason:
-        raise LabError(reason)
-    emulator = find_emulator()
     machine = hardware.choose(
         kind,
         nics,
@@ -291,9 +292,17 @@ def start(
         has_outside=has_outside,
         processor_options=processor_options,
     )
-    disk = disk.resolve(strict=True)
+    if "/" in name or name.startswith("."):
+        raise LabError(f"{name!r} is no name for a machine")
+    disk = disk.resolve()
+    if not disk.exists():
+        raise LabError(f"there is no disk {disk}")
     if disk.parent == IMAGES and not overlay:
         raise LabError(f"{disk} is the pristine image: copy it, or start the machine with an overlay")
+    emulator = find_emulator()
+    reason = missing_programs(FOR_MACHINES)
+    if reason:
+        raise LabError(reason)
     directory, lock = _take_directory(kind, name)
     slot = None
     try:
@@ -317,6 +326,11 @@ def start(
         os.close(lock)
         if slot is not None:
             os.close(slot)
+
+
+def ssh_command(port: int) -> list[str]:
+    """The command that a command line for the guest can be appended to."""
+    return ["ssh", *_ssh_options(), "-p", str(port), "root@127.0.0.1"]
 
 
 def list_machines() -> tuple[Machine, ...]:
@@ -378,8 +392,6 @@ def _take_directory(kind: str, name: str) -> tuple[Path, int]:
     """A machine's directory and the lock of it: of that name, or of the first free one for its kind."""
     names = [name] if name else [f"{kind}-{number}" for number in range(1, 100)]
     for candidate in names:
-        if "/" in candidate or candidate.startswith("."):
-            raise LabError(f"{candidate!r} is no name for a machine")
         directory = RUNS / candidate
         directory.mkdir(parents=True, exist_ok=True)
         lock = _try_lock(directory / "lock")
@@ -454,6 +466,7 @@ def _has_ssh_banner(port: int) -> bool:
 def _ssh_options() -> list[str]:
     """Nothing of this user's own configuration, and no memory of host keys: every image has new ones."""
     settings = (
+        f"IdentityFile={PRIVATE_KEY}",
         "BatchMode=yes",
         "IdentitiesOnly=yes",
         "StrictHostKeyChecking=no",
