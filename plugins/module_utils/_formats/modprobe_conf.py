@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 _COMMANDS = frozenset(["alias", "blacklist", "config", "include", "install", "options", "remove", "softdep", "weakdep"])
-_WORD = re.compile(r"[^ \t\r]+")
+# A carriage return separates nothing: kmod takes it as part of the word.
+_WORD = re.compile(r"[^ \t]+")
 
 
 class Entry(t.NamedTuple):
@@ -70,7 +71,7 @@ def entries(document: Document) -> tuple[Entry, ...]:
         words = [match.span() for match in _WORD.finditer(text)]
         if len(words) >= 2 and text[slice(*words[0])] in _COMMANDS:
             command, subject = (text[slice(*span)] for span in words[:2])
-            found.append(Entry(start + 1, index - start, command, subject, text[words[1][1] :].strip(" \t\r")))
+            found.append(Entry(start + 1, index - start, command, subject, text[words[1][1] :].strip(" \t")))
     return tuple(found)
 
 

@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+import pathlib
+import shutil
+import subprocess
+
+import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import modprobe_conf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,13 +46,13 @@ def test_commands_are_read_with_their_continuation_lines() -> None:
         (6, 2, "options", "hv_netvsc", "ring_size=128"),
         (8, 3, "install", "floppy", "/bin/true; echo   a  b"),
         (11, 1, "softdep", "scsi_mod", "pre: hv_storvsc"),
-        (16, 1, "blacklist", "xen_netfront", ""),
+        (16, 1, "blacklist", "xen_netfront\r", ""),
         (17, 1, "blacklist", "pcspkr", ""),
     )
 
 
 def test_blacklisted_modules_have_canonical_names_once() -> None:
-    assert modprobe_conf.blacklisted(modprobe_conf.parse(FILE)) == ("pcspkr", "hv_balloon", "xen_netfront")
+    assert modprobe_conf.blacklisted(modprobe_conf.parse(FILE)) == ("pcspkr", "hv_balloon", "xen_netfront\r")
 
 
 def test_a_pattern_keeps_the_dash_between_its_brackets() -> None:
@@ -62,6 +67,16 @@ def test_an_entry_goes_with_all_its_lines() -> None:
     assert modprobe_conf.render(modprobe_conf.with_commented_out(document, options)) == FILE.replace(
         lines, "#options hv_netvsc \\\n#    ring_size=128\n"
     )
+
+
+@pytest.mark.skipif(not shutil.which("modprobe"), reason="kmod is not installed")
+def test_kmod_reads_the_same_blacklist(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.conf").write_text(FILE, newline="")
+    run = subprocess.run(
+        [shutil.which("modprobe") or "", "-C", str(tmp_path), "--showconfig"], capture_output=True, check=False
+    )
+    read = [line[10:] for line in run.stdout.decode().split("\n") if line.startswith("blacklist ")]
+    assert tuple(dict.fromkeys(read)) == modprobe_conf.blacklisted(modprobe_conf.parse(FILE))
 
 
 @given(TEXT)
