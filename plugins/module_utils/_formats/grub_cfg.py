@@ -80,6 +80,11 @@ class Command(t.NamedTuple):
     words: tuple[Word, ...]
     block: tuple[Statement, ...] | None
 
+    @property
+    def name(self) -> str:
+        """The command's name; "" when it comes from a variable."""
+        return self.words[0].literal or ""
+
 
 class Conditional(t.NamedTuple):
     """if and elif: pairs of (condition, body), and the body of else."""
@@ -434,11 +439,11 @@ class _Run:
         self.doubts = doubts
 
     def command(self, command: Command) -> None:
-        name = self.expand(command.words[0].parts)
+        name = command.name
         assignment = _assignment(command)
         if assignment is not None:
             self.assign(assignment[0], self.expand(assignment[1]))
-        elif name is None:
+        elif not name:
             self.lost = f"a command comes from a variable: {command.words[0].shown}"
         elif name in ("menuentry", "submenu") and command.block is not None:
             self.menu.append((command.words[0].start, self.doubts == 0))
@@ -462,7 +467,7 @@ class _Run:
         waiting = [name]
         while waiting:
             for command in _commands(self.functions[waiting.pop()].body):
-                called = command.words[0].shown
+                called = command.name
                 if called in _DYNAMIC_COMMANDS or called in ("menuentry", "submenu", "load_env"):
                     self.lost = f"the function {name} may change the menu"
                 if called in self.functions and called not in seen:
@@ -485,9 +490,9 @@ class _Run:
         if not isinstance(statement, Command):
             self.execute((statement,))
             return None
-        if statement.words[0].source in ("true", "false") and len(statement.words) == 1:
-            return statement.words[0].source == "true"
-        if statement.words[0].source not in ("[", "test"):
+        if statement.name in ("true", "false") and len(statement.words) == 1:
+            return statement.name == "true"
+        if statement.name not in ("[", "test"):
             self.command(statement)
             return None
         arguments: list[str | None] = []
@@ -497,7 +502,7 @@ class _Run:
             if value == "" and not re.search(r"['\"]", word.source):
                 continue
             arguments.append(value)
-        if statement.words[0].source == "[":
+        if statement.name == "[":
             if not arguments or arguments[-1] != "]":
                 return None
             arguments.pop()
@@ -563,7 +568,7 @@ def _names_assigned(statements: tuple[Statement, ...]) -> t.Iterator[str]:
         assignment = _assignment(command)
         if assignment is not None:
             yield assignment[0]
-        elif command.words[0].shown == "unset":
+        elif command.name == "unset":
             yield from [word.shown for word in command.words[1:]]
         yield from _names_set_by_option(command)
 
@@ -583,7 +588,7 @@ def _names_set_by_option(command: Command) -> t.Iterator[str]:
 def _assignment(command: Command) -> tuple[str, tuple[tuple[bool, str], ...]] | None:
     """The name and the parts of the value of "set name=value" and of "name=value"."""
     words = command.words
-    word = words[1] if words[0].source == "set" and len(words) > 1 else words[0]
+    word = words[1] if command.name == "set" and len(words) > 1 else words[0]
     if not word.parts or word.parts[0][0]:
         return None
     name, equals, first = word.parts[0][1].partition("=")
@@ -830,11 +835,11 @@ class _Reader:
     def entries(self, statements: tuple[Statement, ...], path: str, ids: str, doubtful: bool) -> tuple[Entry, ...]:
         found: list[Entry] = []
         for command, conditional in self.reached(statements, doubtful):
-            name = command.words[0].source
+            name = command.name
             if name in _DYNAMIC_COMMANDS:
                 shown = " ".join([word.shown for word in command.words])
                 self.note("source", command.words[0].start, shown)
-            elif name in ("menuentry", "submenu"):
+            elif name in ("menuentry", "submenu") and command.block is not None:
                 entry = self.entry(command, f"{path}{len(found)}", ids, conditional)
                 if conditional:
                     self.note("conditional", entry.start, f"the entry {entry.title!r} depends on a condition")
@@ -847,7 +852,7 @@ class _Reader:
                 yield statement, doubtful
             elif isinstance(statement, Function):
                 for command in _commands(statement.body):
-                    if command.words[0].source in ("menuentry", "submenu", *_DYNAMIC_COMMANDS):
+                    if command.name in ("menuentry", "submenu", *_DYNAMIC_COMMANDS):
                         self.note("function", command.words[0].start, f"the function {statement.name} changes the menu")
             elif isinstance(statement, Conditional):
                 for condition, body in statement.branches:
@@ -855,7 +860,7 @@ class _Reader:
                     yield from self.reached(body, True)
                 yield from self.reached(statement.otherwise, True)
             else:
-                yield from self.reached(statement.body, True)
+                yield from self.reached((*statement.condition, *statement.body), True)
 
     def entry(self, command: Command, path: str, ids: str, conditional: bool) -> Entry:
         options: dict[str, list[str]] = {name: [] for name in _ENTRY_OPTIONS}
@@ -879,7 +884,7 @@ class _Reader:
             title=title,
             id=identifier,
             classes=tuple(options["class"]),
-            is_submenu=command.words[0].source == "submenu",
+            is_submenu=command.name == "submenu",
             is_conditional=conditional,
             path=path,
             id_path=id_path,
@@ -899,7 +904,7 @@ class _Reader:
         insmods: list[str] = []
         chainloaders: list[str] = []
         for command in _commands(entry.block):
-            name = command.words[0].source
+            name = command.name
             arguments = command.words[1:]
             assignment = _assignment(command)
             if name in _ROLES:

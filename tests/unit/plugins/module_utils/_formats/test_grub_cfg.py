@@ -136,6 +136,10 @@ def selected(text: str, **known: object) -> str | None:
 
 
 FRAGMENTS = [
+    'menu"entry" q {',
+    "while menuentry a { b; }; do",
+    "$x a { b; }",
+    "menuentry a",
     "menuentry 'a' --id x {",
     "}",
     "{",
@@ -373,6 +377,20 @@ def test_a_variable_in_a_command_line_is_reported_and_kept() -> None:
     assert only.kernel.command_line == "ro $vt_handoff quiet"
     changed = grub_cfg.with_cmdline(document, only, "ro $vt_handoff")
     assert changed.text == "menuentry a { linux /vmlinuz ro $vt_handoff\n }\n"
+
+
+def test_an_argument_between_two_that_change_keeps_its_bytes() -> None:
+    document = grub_cfg.parse('menuentry a { linux /vmlinuz one  $vt_handoff "two" \n }\n')
+    changed = grub_cfg.with_cmdline(document, document.entries[0], "1 $vt_handoff two 3")
+    assert changed.text == 'menuentry a { linux /vmlinuz 1 $vt_handoff "two" 3 \n }\n'
+
+
+def test_a_command_in_quotes_is_the_same_command() -> None:
+    text = "\"set\" default=1\nmenu'entry' a { true; }\nmenuentry b { 'linux' /v ro\n}\nmenuentry c\n"
+    document = grub_cfg.parse(text)
+    assert [found.title for found in document.entries] == ["a", "b"]
+    assert document.entries[1].kernel is not None
+    assert selected(text) == "b"
 
 
 def test_only_the_arguments_that_change_are_touched() -> None:

@@ -96,6 +96,10 @@ def test_the_settings_of_update_grub_are_read() -> None:
     assert menu_lst.option_values(document, "xenkopt") == ("console=tty0",)
     assert menu_lst.option_values(document, "altoptions") == ("(single-user mode) single",)
     assert menu_lst.option_values(document, "kopt_2_6_8") == ()
+    assert document.automagic is not None
+    begin, end = document.automagic
+    assert MENU[:begin].endswith("### BEGIN AUTOMAGIC KERNELS LIST\n")
+    assert MENU[end:].startswith("### END DEBIAN AUTOMAGIC KERNELS LIST\n")
 
 
 def test_entries_with_their_files() -> None:
