@@ -14,7 +14,7 @@ import typing as t
 
 from .. import _errors
 from .._formats import fstab, partition_table
-from . import libguestfs, loop
+from . import image_format, libguestfs, loop
 from .access import Access, UnmountableError
 from .volumes import Layout, Volume, read_layout
 
@@ -34,18 +34,6 @@ _CONTAINERS = {
     "LVM2_member": ("is an LVM physical volume whose volumes could not be used", "use the libguestfs back end"),
 }
 
-# (offset, bytes, name). A negative offset counts from the end.
-_FORMATS = (
-    (0, b"QFI\xfb", "qcow2"),
-    (0, b"vhdxfile", "VHDX"),
-    (0, b"conectix", "VHD"),
-    (-512, b"conectix", "VHD"),
-    (0, b"KDMV", "VMDK"),
-    (0, b"# Disk DescriptorFile", "VMDK"),
-    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
-    (0, b"QED\0", "QED"),
-    (257, b"ustar", "tar, perhaps an XVA"),
-)
 # QEMU marks an image it uses by locks on single bytes from 100 and from 200 on (its file-posix driver).
 _QEMU_LOCKS = (100, 200)
 
@@ -95,14 +83,14 @@ def open_guest(
     backend: str = "auto",
     writable: bool = False,
     root_device: str | None = None,
-    image_format: str | None = None,
+    source_format: str | None = None,
 ) -> t.Iterator[GuestDisk]:
     """Mounts the guest in an image: its root, and /boot, /boot/efi, /usr, /var, /var/lib where they are separate.
 
     backend      "loop", "libguestfs", or "auto": libguestfs where it is installed and either KVM makes it fast or the
                  guest cannot do without it; loop otherwise
     root_device  which volume is the root, where there are several: anything that Layout.find understands
-    image_format "raw", "qcow2" (libguestfs only), or None: raw, after a look that it is nothing else
+    source_format "raw", "qcow2" (libguestfs only), or None: raw, after a look that it is nothing else
 
     From the first call on, the process has mounts of its own. All checks come before the first byte is written:
     everything is mounted read only first. GuestError, with nothing left mounted, for what cannot be done.
@@ -110,8 +98,8 @@ def open_guest(
     if os.geteuid() != 0:
         raise _errors.GuestError("a disk image can be opened by root only", hint="use become: true")
     with _open_image(image_path, writable) as image:
-        _check_format(image, image_path, backend, image_format)
-        with _open_access(image, image_path, backend, writable, image_format or "raw") as access:
+        _check_format(image, image_path, backend, source_format)
+        with _open_access(image, image_path, backend, source_format or "raw", writable=writable) as access:
             try:
                 yield _mount_guest(access, writable, root_device)
             except _errors.GuestError as error:
@@ -146,41 +134,34 @@ def _open_image(path: str, writable: bool) -> t.Iterator[t.BinaryIO]:
         yield image
 
 
-def _check_format(image: t.BinaryIO, path: str, backend: str, image_format: str | None) -> None:
+def _check_format(image: t.BinaryIO, path: str, backend: str, expected: str | None) -> None:
     """Refuses what is no raw image, unless the caller says what it is."""
-    if image_format == "qcow2" and backend != "loop":
+    found = expected or image_format.detect(image)
+    if found == "raw" or (expected == "qcow2" and backend != "loop"):
         return
-    size = os.fstat(image.fileno()).st_size
-    found = image_format if image_format not in (None, "raw") else None
-    if image_format is None:
-        for offset, magic, name in _FORMATS:
-            place = offset if offset >= 0 else size + offset
-            image.seek(max(0, place))
-            if image.read(len(magic)) == magic:
-                found = name
-                break
-    if found is not None:
-        raise _errors.GuestError(
-            "the image is in the format %s; it must be raw to be mounted" % found,
-            path=path,
-            hint="convert it first (qemu-img convert -f FORMAT -O raw), or say image_format: raw if it is raw",
-        )
+    if found == "tar":
+        hint = "take the disk out of the XVA first"
+    else:
+        hint = "convert it first (qemu-img convert -f %s -O raw), or say format: raw if it is raw all the same" % found
+    raise _errors.GuestError(
+        "the image is in the format %s; it must be raw to be mounted" % found, path=path, hint=hint
+    )
 
 
 def _open_access(
-    image: t.BinaryIO, path: str, backend: str, writable: bool, image_format: str
+    image: t.BinaryIO, path: str, backend: str, source_format: str, *, writable: bool
 ) -> t.ContextManager[Access]:
     if backend not in ("auto", "loop", "libguestfs"):
         raise _errors.GuestError("there is no back end %s" % backend, hint="auto, loop or libguestfs")
     if backend == "auto":
-        backend = _choose(image, image_format)
+        backend = _choose(image, source_format)
     if backend == "libguestfs":
-        return libguestfs.open_access(path, image_format, writable=writable)
+        return libguestfs.open_access(path, source_format, writable=writable)
     return loop.open_access(image, writable=writable)
 
 
-def _choose(image: t.BinaryIO, image_format: str) -> str:
-    if image_format != "raw":
+def _choose(image: t.BinaryIO, source_format: str) -> str:
+    if source_format != "raw":
         return "libguestfs"
     if not libguestfs.is_installed():
         return "loop"

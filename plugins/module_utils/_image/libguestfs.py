@@ -20,4 +20,6 @@ def kvm_works() -> bool:
 
 
 def open_access(path: str, image_format: str, *, writable: bool) -> t.ContextManager[Access]:
-    raise _errors.ToolMissingError("the libguestfs back end cannot be used yet", path=path, hint="use the loop back end")
+    raise _errors.ToolMissingError(
+        "the libguestfs back end cannot be used yet", path=path, hint="use the loop back end"
+    )

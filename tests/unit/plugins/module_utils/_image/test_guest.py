@@ -362,7 +362,7 @@ def test_recorded_file_system_errors_are_refused(tmp_path: pathlib.Path, in_chil
 
 @pytest.mark.parametrize(
     ("place", "magic", "name"),
-    [(0, b"QFI\xfb\0\0\0\3", "qcow2"), (0, b"vhdxfile", "VHDX"), (-512, b"conectix", "VHD"), (257, b"ustar", "XVA")],
+    [(0, b"QFI\xfb\0\0\0\3", "qcow2"), (0, b"vhdxfile", "vhdx"), (-512, b"conectix", "vpc"), (257, b"ustar", "tar")],
 )
 def test_another_format_is_refused_with_advice(
     tmp_path: pathlib.Path, in_child: InChild, place: int, magic: bytes, name: str
@@ -371,8 +371,8 @@ def test_another_format_is_refused_with_advice(
     disk.flip(place if place >= 0 else disk.path.stat().st_size + place, magic)
     error = refusal(disk, in_child)
     assert name in error.message
-    assert "qemu-img convert" in error.hint
-    assert in_child(lambda: look(disk.path, image_format="raw")).mounts == (("/", "1"),)
+    assert ("XVA" if name == "tar" else "qemu-img convert") in error.hint
+    assert in_child(lambda: look(disk.path, source_format="raw")).mounts == (("/", "1"),)
 
 
 def test_an_image_in_use_is_refused(tmp_path: pathlib.Path, in_child: InChild) -> None:
