@@ -172,6 +172,44 @@ class Root:
             return inside if name == "." else os.path.join(inside, name)
         return None
 
+    def open_device(self, name: str) -> t.BinaryIO | None:
+        """A block device of the running system by its kernel name, for reading; None when there is none, and always
+        on a guest that is not running, whose device nodes mean nothing here."""
+        if not self.is_live:
+            return None
+        path = "/dev/" + name.replace("!", "/")
+        with self._absent_or_error(path), self.open_parent(path) as (parent, last):
+            fd = os.open(last, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            if not stat.S_ISBLK(os.fstat(fd).st_mode):
+                os.close(fd)
+                raise GuestError(f"{path} is not a block device and is not read", path=path)
+            return os.fdopen(fd, "rb")
+        return None
+
+    def kernel_log(self) -> str | None:
+        """What the running kernel has logged, a line a message with its time in seconds, as dmesg shows it; None on a
+        guest that is not running."""
+        if not self.is_live:
+            return None
+        lines: list[str] = []
+        with self._absent_or_error("/dev/kmsg"):
+            fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                while len(lines) < MAX_ENTRIES:
+                    try:
+                        record = os.read(fd, 8192).decode("utf-8", "replace")
+                    except BrokenPipeError:
+                        continue  # overwritten while it was read: the next one is there
+                    except BlockingIOError:
+                        break
+                    head, _, message = record.partition(";")
+                    microseconds = int(head.split(",")[2])
+                    text = message.split("\n", 1)[0]
+                    lines.append(f"[{microseconds // 1000000:5d}.{microseconds % 1000000:06d}] {text}")
+            finally:
+                os.close(fd)
+        return "\n".join(lines)
+
     def free_bytes(self, path: str) -> int:
         """Bytes that can still be written to the file system that holds a directory (0 when it is absent)."""
         with self._absent_or_error(path), self.open_parent(path) as (parent, name):

@@ -15,6 +15,7 @@ import os
 import stat
 import typing as t
 
+from .._catalog.paths import BLOBS, JOURNAL, STATE, STATE_PARENT
 from .._errors import GuestError
 from .._formats import rollback_journal
 from .._formats.rollback_journal import Original, Written
@@ -22,10 +23,6 @@ from .._formats.rollback_journal import Original, Written
 if t.TYPE_CHECKING:
     from .._root import Root
 
-STATE_PARENT = "/var/lib"
-STATE = "/var/lib/rehost-hyperv"
-JOURNAL = STATE + "/journal"
-BLOBS = STATE + "/blobs"
 _CHUNK = 1 << 20
 
 

@@ -31,7 +31,7 @@ OVERLAY_SIZE = "size=2g"  # bound of the memory that the program can fill
 
 # <linux/mount.h>, <sched.h>, <linux/prctl.h>, <linux/capability.h>
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY, _MS_REMOUNT = 2, 4, 8, 1, 32
-_MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x4000, 1 << 18, 2
+_MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 4096, 0x4000, 1 << 18, 2
 _NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # mount, host name, IPC, process, network
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _SYS_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "i386": 217, "aarch64": 41}
@@ -39,6 +39,8 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "i386": 217, "aarch64": 41}
 # file system is mounted nodev, and mkinitramfs of Debian 6 to 8 wants it
 _KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 27})
 _DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
+# what speaks of the worker's disks: the resume hook of initramfs-tools would take the worker's swap for the guest's
+_MASKED = ("/proc/cmdline", "/proc/mdstat", "/proc/partitions", "/proc/swaps")
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -210,6 +212,9 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target, f"/dev/{name}")
     _mount("tmpfs", "/dev", "tmpfs", _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+    for path in _MASKED:
+        if os.path.exists(path):
+            _mount("/dev/null", path, "", _MS_BIND)
     os.umask(0o022)
     os.makedirs(os.path.dirname(OUTPUT_PATH), exist_ok=True)
 

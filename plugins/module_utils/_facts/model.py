@@ -13,7 +13,7 @@ L{Problem}. Paths are the guest's own, text keeps bytes that are not UTF-8 as su
 import dataclasses
 import typing as t
 
-from .._formats import initramfs, modules_dep, superblock
+from .._formats import initramfs, kernel_config, modules_dep, rollback_journal, superblock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,10 +61,9 @@ class Kernel:
 
     version: str  # as uname -r
     image: str | None  # path in /boot
-    config: t.Mapping[str, str] | None  # the symbols of _catalog.kernel that are set: y, m or a value
-    modules: modules_dep.ModulesDep | None  # every module file there is, and what it needs
-    builtin: frozenset[str]  # modules that are part of the kernel image
-    initramfs: Initramfs | None  # that which update-initramfs or dracut makes for this version
+    config: kernel_config.KernelConfig | None
+    modules: modules_dep.Modules | None  # every module there is, and what it needs; what is built in
+    initramfs: str | None  # path of the image that update-initramfs or dracut makes for this version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +104,9 @@ class InitramfsConfig:
 
     generators: tuple[str, ...]  # initramfs-tools, dracut: those installed, the one in charge first
     policy: str | None  # MODULES= of initramfs-tools: most, dep, list; hostonly= of dracut: yes, no
-    files: tuple[TextFile, ...]  # initramfs.conf, conf.d/*, modules, hooks of this collection, dracut.conf, dracut.conf.d/*
+    files: tuple[
+        TextFile, ...
+    ]  # initramfs.conf, conf.d/*, modules, hooks of this collection, dracut.conf, dracut.conf.d/*
     needs_network: bool  # root over the network, or a remote unlock (dropbear)
     keeps_checksums: tuple[str, ...]  # kernel versions with a file in /var/lib/initramfs-tools
 
@@ -142,6 +143,7 @@ class Evidence:
     source: str  # a path, or a line of a log
     value: str
     points_to: str  # hyperv, xen, kvm, virtualbox, vmware, wsl, container, physical, azure, hyperv-root ...
+    kind: str = ""  # interface, firmware, bus, cpu, trait or software: how it was come by, see _plan.hypervisor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +203,7 @@ class Hypervisor:
     is_uefi: bool | None
     is_container: bool
     vmbus: tuple[VmbusDevice, ...]
+    privileges_high: int | None = None  # high word of the Hyper-V privilege flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +220,25 @@ class System:
 
 
 @dataclasses.dataclass(frozen=True)
+class Touched:
+    """A path that this collection changed: what was there first, what it left there, and what is there now."""
+
+    original: rollback_journal.Original
+    was_written: bool
+    written: str | None  # SHA-256 of a file, target of a link, None for nothing
+    kind: str  # file, link, directory, special or absent: what is there now
+    state: str | None  # in the form of C(written)
+    metadata: tuple[int, int, int, int] | None  # mode, uid, gid, mtime in nanoseconds
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """Everything that this collection changed, in the order of the first change."""
+
+    touched: tuple[Touched, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class GuestFacts:
     """All of it."""
 
@@ -227,9 +249,19 @@ class GuestFacts:
     disks: tuple[Disk, ...]
     clock: Clock
     kernels: tuple[Kernel, ...]
+    images: tuple[Initramfs, ...]  # those of the kernels, and what else the boot loader loads
     boot: Boot
     initramfs: InitramfsConfig
     storage: Storage
     xen: XenLeftovers
+    history: History | None
     free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
     problems: tuple[Problem, ...] = ()
+
+    def kernel(self, version: str | None) -> Kernel | None:
+        """The installed kernel of that version."""
+        return next((kernel for kernel in self.kernels if kernel.version == version), None)
+
+    def image_at(self, path: str | None) -> Initramfs | None:
+        """The initramfs image at a path."""
+        return next((image for image in self.images if image.path == path), None)

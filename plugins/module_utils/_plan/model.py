@@ -16,7 +16,7 @@ OUTPUT = "{output}"
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Something about a guest that its administrator should know. The ids are explained in docs/reference/findings.md."""
+    """Something that the administrator of a guest should know; docs/reference/findings.md explains the ids."""
 
     id: str
     severity: str  # error, warning or info
@@ -119,8 +119,8 @@ class Command:
 
     It writes to the path that takes the place of OUTPUT in C(argv), not to C(output) itself: that file is replaced
     only after C(proof) has nothing against the new one. C(inputs) are files (path, text, mode) that exist only
-    while the command runs on a guest that is not running itself; they never become part of it. C(record) is a file that keeps
-    the checksum of the output, in the form C(SHA-1, two spaces, path).
+    while the command runs on a guest that is not running itself; they never become part of it. C(record) is a file
+    that keeps the checksum of the output, in the form C(SHA-1, two spaces, path).
     """
 
     argv: tuple[str, ...]

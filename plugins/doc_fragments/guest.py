@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What every module of the collection has in common: where the guest is, and what comes back."""
+
+    DOCUMENTATION = r"""
+options:
+  root:
+    description:
+      - Directory that holds the guest's root file system.
+      - The default, V(/), is the machine on which the module runs. Anything else is a guest that is not running, whose
+        file systems somebody has mounted there; nothing needs to be installed in it.
+    type: path
+    default: /
+  image:
+    description:
+      - A raw disk image that holds the guest. The module mounts it for itself, where no other process sees it, and
+        nothing stays mounted however the module ends. Needs root on the machine that has the image.
+      - Mutually exclusive with O(root).
+    type: path
+  root_device:
+    description:
+      - Which volume of O(image) holds the root file system, where there are several, as the guest would name it
+        (V(/dev/xvda2), V(UUID=...), V(/dev/mapper/vg0-root)).
+    type: str
+  backend:
+    description:
+      - How O(image) is opened. V(loop) lets the kernel of this machine mount it, V(libguestfs) a small virtual machine.
+      - V(auto) takes libguestfs where KVM makes it fast or the guest's volumes need it, else loop mounts.
+    type: str
+    choices: [auto, loop, libguestfs]
+    default: auto
+"""
+
+    CHANGES = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check mode and return what would change.
+    support: full
+  diff_mode:
+    description: Returns the difference of every file that changes.
+    support: full
+  platform:
+    description: Debian 6 to 13 as the guest. The machine on which the module runs needs Python 3.7 or later.
+    support: full
+    platforms: posix
+"""
+
+    READS = r"""
+options: {}
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads, so there is no difference.
+    support: N/A
+  platform:
+    description: Debian 6 to 13 as the guest. The machine on which the module runs needs Python 3.7 or later.
+    support: full
+    platforms: posix
+"""

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Where Ansible and the collection meet: arguments, check and diff mode, errors and results, for every module alike."""
+
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._apply.plan import apply
+from .._apply.runners import runner_for
+from .._errors import GuestError
+from .._facts.gather import ImageDisk, gather
+from .._facts.model import BlockDevice, Problem
+from .._image.boot_code import has_boot_code
+from .._image.guest import open_guest
+from .._root import Root
+
+if t.TYPE_CHECKING:
+    from .._facts.model import GuestFacts
+    from .._image.guest import GuestDisk
+    from .._plan.model import Plan
+
+ARGUMENTS: dict[str, t.Any] = {
+    "root": {"type": "path", "default": "/"},
+    "image": {"type": "path"},
+    "root_device": {"type": "str"},
+    "backend": {"type": "str", "choices": ["auto", "loop", "libguestfs"], "default": "auto"},
+}
+
+Arguments = t.Mapping[str, t.Any]
+
+
+def run_info(
+    argument_spec: dict[str, t.Any],
+    report: t.Callable[[GuestFacts, Arguments], dict[str, t.Any]],
+    parts: t.Callable[[Arguments], t.AbstractSet[str]],
+) -> None:
+    """A module that only reads: its result is what C(report) makes of the facts."""
+    module = _module(argument_spec)
+    with _errors(module), _guest(module, writable=False) as look:
+        result = report(look(parts(module.params)), module.params)
+    module.exit_json(changed=False, **_clean(result))
+
+
+def run(
+    argument_spec: dict[str, t.Any],
+    planner: t.Callable[[GuestFacts, Arguments], Plan],
+    parts: t.AbstractSet[str],
+) -> None:
+    """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty."""
+    module = _module(argument_spec)
+    with _errors(module), _guest(module, writable=not module.check_mode) as look:
+        plan = planner(look(parts), module.params)
+        left = plan
+        if plan and not module.check_mode:
+            apply(look.root, plan, runner_for(look.root))
+            left = planner(look(parts), module.params)
+            if left:
+                steps = [step.report() for step in (*left.changes, *left.commands)]
+                raise GuestError(
+                    f"the guest is still not as asked for after the changes: {steps[0]}",
+                    hint="This is a defect of the collection, or something else changes the guest at the same time.",
+                )
+    result: dict[str, t.Any] = {
+        "changed": bool(plan),
+        "changes": [change.report() for change in plan.changes],
+        "commands": [command.report() for command in plan.commands],
+        "findings": [finding.report() for finding in left.findings],
+    }
+    if module._diff:
+        result["diff"] = [change.diff() for change in plan.changes] + [
+            {"prepared": f"{command.report()['command']}\n"} for command in plan.commands
+        ]
+    module.exit_json(**_clean(result))
+
+
+class _Look:
+    """Gathers the facts of one guest; each call looks anew."""
+
+    def __init__(self, root: Root, disk: ImageDisk | None = None) -> None:
+        self.root = root
+        self.disk = disk
+
+    def __call__(self, parts: t.AbstractSet[str]) -> GuestFacts:
+        return gather(self.root, parts, self.disk)
+
+
+def _module(argument_spec: dict[str, t.Any]) -> AnsibleModule:
+    return AnsibleModule(dict(ARGUMENTS, **argument_spec), supports_check_mode=True)
+
+
+@contextlib.contextmanager
+def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
+    image = module.params["image"]
+    if image is None:
+        yield _Look(Root(module.params["root"]))
+        return
+    if module.params["root"] != "/":
+        raise GuestError("root and image exclude each other: a guest is either mounted already, or in an image")
+    with open_guest(
+        image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"]
+    ) as disk:
+        yield _Look(Root(disk.mount_point), _shown_by(disk, image))
+
+
+def _shown_by(disk: GuestDisk, image: str) -> ImageDisk:
+    """What the disk itself shows. The image is the guest's first disk, whatever a hypervisor calls that."""
+    devices = []
+    for volume in disk.volumes:
+        if volume.group is not None:
+            continue
+        # a file system without partitions is what XenServer attaches to a paravirtualized guest as xvda1
+        numbers = ("", "1") if volume.number is None else (str(volume.number),)
+        names = tuple([f"{prefix}a{number}" for prefix in ("xvd", "sd", "hd", "vd") for number in numbers])
+        devices.append(BlockDevice(names, volume.file_system, volume.partuuid))
+    return ImageDisk(
+        devices=tuple(devices),
+        has_boot_code=has_boot_code(image),
+        has_esp=disk.table is not None and any(partition.is_esp for partition in disk.table.partitions),
+        problems=tuple([Problem(image, text) for text in disk.problems]),
+    )
+
+
+@contextlib.contextmanager
+def _errors(module: AnsibleModule) -> t.Iterator[None]:
+    problem: GuestError | None = None
+    try:
+        yield
+    except GuestError as error:
+        problem = error
+    if problem is not None:
+        message = problem.message if not problem.hint else f"{problem.message}. {problem.hint}"
+        module.fail_json(msg=_clean(message), **_clean(problem.details()))
+
+
+def _clean(value: t.Any) -> t.Any:
+    """The same as JSON can hold it: ansible-core 2.19 refuses a result with lone surrogates, after all was written."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, t.Mapping):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, (frozenset, set)):
+        return sorted(_clean(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value

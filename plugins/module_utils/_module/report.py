@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Facts and verdicts as a module's result: plain values, small enough to read, with everything that was found."""
+
+import typing as t
+
+from .._catalog import drivers
+from .._plan import hypervisor
+from .._plan.support import provides
+
+if t.TYPE_CHECKING:
+    from .._facts.model import GuestFacts, Initramfs, Kernel
+    from .._plan.readiness import KernelVerdict, Readiness
+
+
+def guest(facts: GuestFacts) -> dict[str, t.Any]:
+    """The result of guest_info."""
+    verdict = hypervisor.judge(facts.hypervisor)
+    return {
+        "system": facts.system,
+        "hypervisor": {
+            "name": verdict.name,
+            "generation": verdict.generation,
+            "is_azure": verdict.is_azure,
+            "explanation": verdict.explanation,
+            "evidence": verdict.evidence,
+            "contradictions": verdict.contradictions,
+            "host_build": facts.hypervisor.host_build,
+            "features": facts.hypervisor.features,
+            "vmbus_protocol": facts.hypervisor.vmbus_protocol,
+        },
+        "vmbus": facts.hypervisor.vmbus,
+        "nics": facts.nics,
+        "disks": facts.disks,
+        "block_devices": [
+            {
+                "names": device.names,
+                "type": device.content.type if device.content else None,
+                "uuid": device.content.uuid if device.content else None,
+                "label": device.content.label if device.content else None,
+                "partition_uuid": device.partition_uuid,
+            }
+            for device in facts.storage.devices
+        ],
+        "kernels": [_kernel(facts, kernel) for kernel in facts.kernels],
+        "boot": {
+            "loader": facts.boot.loader,
+            "menu": facts.boot.menu.path if facts.boot.menu else None,
+            "has_mbr_loader": facts.boot.has_mbr_loader,
+            "has_esp": facts.boot.has_esp,
+            "esp_loaders": facts.boot.esp_loaders,
+            "default": facts.boot.default,
+            "entries": facts.boot.entries,
+            "unresolved": facts.boot.unresolved,
+        },
+        "initramfs": {"generators": facts.initramfs.generators, "policy": facts.initramfs.policy},
+        "clock": facts.clock,
+        "xen": {
+            "packages": [{"name": name, "version": version} for name, version in facts.xen.packages],
+            "files": facts.xen.files,
+            "getty_links": [path for path, _ in facts.xen.getty_links],
+        },
+        "free_bytes": facts.free_bytes,
+        "problems": facts.problems,
+    }
+
+
+def readiness(judged: Readiness) -> dict[str, t.Any]:
+    """The result of readiness_info."""
+    return {
+        "ready": judged.ready,
+        "generations": judged.generations,
+        "kernels": [_verdict(kernel) for kernel in judged.kernels],
+        "findings": [finding.report() for finding in judged.findings],
+        "advice": judged.advice,
+    }
+
+
+def _verdict(kernel: KernelVerdict) -> dict[str, t.Any]:
+    return {
+        "version": kernel.version,
+        "is_default": kernel.is_default,
+        "title": kernel.title,
+        "generation1": {"boots": kernel.generation1.boots, "why": kernel.generation1.why},
+        "generation2": {"boots": kernel.generation2.boots, "why": kernel.generation2.why},
+    }
+
+
+def _kernel(facts: GuestFacts, kernel: Kernel) -> dict[str, t.Any]:
+    return {
+        "version": kernel.version,
+        "image": kernel.image,
+        "drivers": {name: provides(kernel, name) for name in drivers.REPORTED},
+        "initramfs": _initramfs(facts.image_at(kernel.initramfs), kernel.version),
+    }
+
+
+def _initramfs(found: Initramfs | None, version: str) -> dict[str, t.Any] | None:
+    if found is None:
+        return None
+    return {
+        "path": found.path,
+        "size": found.size,
+        "problem": found.problem,
+        "generator": found.image.generator if found.image else None,
+        "compression": [segment.compression for segment in found.image.segments] if found.image else [],
+        "modules": sorted(found.image.module_names(version)) if found.image else [],
+    }

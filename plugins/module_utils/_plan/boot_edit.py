@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Changing the kernel command lines of a guest, wherever its boot loader takes them from.
+
+With GRUB 2 both the menu that GRUB reads and the settings from which the next update-grub makes a new menu are
+changed, so that the guest boots alike before and after that; nothing else in the menu changes. With GRUB legacy the
+same goes for the entries and the magic comments of Debian's update-grub.
+"""
+
+import dataclasses
+import functools
+import typing as t
+
+from .._errors import GuestError
+from .._formats import assignments, extlinux_conf, grub_cfg, kernel_cmdline, menu_lst
+from .model import FileChange, Finding
+
+if t.TYPE_CHECKING:
+    from .._facts.model import Boot, TextFile
+    from .._formats.kernel_cmdline import CommandLine
+
+LINUX = "GRUB_CMDLINE_LINUX"
+LINUX_DEFAULT = "GRUB_CMDLINE_LINUX_DEFAULT"
+
+Edit = t.Callable[["CommandLine"], "CommandLine"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BootEdit:
+    """The same edit in two forms. C(whole): of a complete command line, as a menu entry has it. C(part): of one that
+    is only added to others, so that nothing must be added to it that it does not have."""
+
+    whole: Edit
+    part: Edit
+
+
+def edit_boot(boot: Boot, edit: BootEdit, reason: str) -> tuple[tuple[FileChange, ...], tuple[Finding, ...]]:
+    """The changes that make every command line of the boot loader as the edit wants it, and what stands in the way."""
+    changes: list[FileChange] = []
+    findings: list[Finding] = []
+    for file, change in (*_menu_edits(boot, edit), *_default_edits(boot, edit)):
+        try:
+            after = change()
+        except GuestError as error:
+            findings.append(_cannot_edit(file, error))
+            continue
+        if after != file.text:
+            changes.append(FileChange(file.path, file.text, after, reason))
+    return tuple(changes), tuple(findings)
+
+
+def _menu_edits(boot: Boot, edit: BootEdit) -> t.Iterator[tuple[TextFile, t.Callable[[], str]]]:
+    menu = boot.menu
+    if menu is None:
+        return
+    editors = {"grub2": _edit_grub_cfg, "grub-legacy": _edit_menu_lst, "extlinux": _edit_extlinux}
+    yield menu, functools.partial(editors[boot.loader or ""], menu.text, edit)
+
+
+def _edit_grub_cfg(text: str, edit: BootEdit) -> str:
+    document = grub_cfg.parse(text)
+    for index in range(len(grub_cfg.all_entries(document))):
+        entry = grub_cfg.all_entries(document)[index]  # positions move with every edit
+        if entry.kernel is not None:
+            document = grub_cfg.with_cmdline(document, entry, _edited(entry.kernel.command_line, edit.whole))
+    return grub_cfg.render(document)
+
+
+def _edit_menu_lst(text: str, edit: BootEdit) -> str:
+    document = menu_lst.parse(text)
+    for index in range(len(document.entries)):
+        entry = document.entries[index]
+        if entry.linux is not None:
+            document = menu_lst.with_cmdline(document, entry, _edited(entry.linux.command_line, edit.whole))
+    for option in document.options:
+        if option.name.startswith("kopt"):
+            document = menu_lst.with_option(document, option.name, _edited(option.value, edit.whole))
+        elif option.name == "defoptions":
+            document = menu_lst.with_option(document, option.name, _edited(option.value, edit.part))
+    return menu_lst.render(document)
+
+
+def _edit_extlinux(text: str, edit: BootEdit) -> str:
+    document = extlinux_conf.parse(text)
+    for index in range(len(document.entries)):
+        entry = document.entries[index]
+        document = extlinux_conf.with_append(document, entry, _edited(entry.append or "", edit.whole))
+    return extlinux_conf.render(document)
+
+
+def _default_edits(boot: Boot, edit: BootEdit) -> t.Iterator[tuple[TextFile, t.Callable[[], str]]]:
+    """GRUB 2's settings: both variables are edited where they stand; what is missing is added to the last assignment
+    of GRUB_CMDLINE_LINUX, which is the one that update-grub takes for every entry."""
+    if boot.loader != "grub2" or not boot.defaults:
+        return
+    holders = [file for file in boot.defaults if LINUX in assignments.keys(assignments.parse(file.text))]
+    last = holders[-1] if holders else boot.defaults[0]
+    whole = " ".join(_values(boot))
+    for file in boot.defaults:
+        yield file, functools.partial(_edit_defaults, file.text, edit, whole if file is last else None)
+
+
+def _edit_defaults(text: str, edit: BootEdit, whole: str | None) -> str:
+    document = assignments.parse(text)
+    for key in (LINUX, LINUX_DEFAULT):
+        value = assignments.value(document, key)
+        if key not in assignments.keys(document):
+            continue
+        if value is None:
+            raise GuestError(f"{key} is computed by the file, so it is not known what it is", hint="Write it out.")
+        document = _assign(document, key, value, _edited(value, edit.part))
+    if whole is not None:
+        lacking = _added(whole, edit)
+        value = assignments.value(document, LINUX) or ""
+        if lacking:
+            document = _assign(document, LINUX, value, " ".join([part for part in (value, *lacking) if part]))
+    return assignments.render(document)
+
+
+def _assign(document: assignments.Document, key: str, before: str, after: str) -> assignments.Document:
+    return document if after == before else assignments.with_value(document, key, after)
+
+
+def _added(whole: str, edit: BootEdit) -> list[str]:
+    """The arguments that the edit of the complete line adds to what its parts are after theirs."""
+    parts = [argument.text for argument in kernel_cmdline.parse(_edited(whole, edit.part)).arguments]
+    wanted = [argument.text for argument in kernel_cmdline.parse(_edited(whole, edit.whole)).arguments]
+    return [text for text in wanted if text not in parts]
+
+
+def _values(boot: Boot) -> list[str]:
+    found = {LINUX: "", LINUX_DEFAULT: ""}
+    for file in boot.defaults:
+        document = assignments.parse(file.text)
+        for key in found:
+            if key in assignments.keys(document):
+                found[key] = assignments.value(document, key) or ""
+    return [value for value in found.values() if value]
+
+
+def _edited(text: str, edit: Edit) -> str:
+    return kernel_cmdline.render(edit(kernel_cmdline.parse(text)))
+
+
+def _cannot_edit(file: TextFile, error: GuestError) -> Finding:
+    return Finding(
+        "boot.cannot-edit",
+        "error",
+        file.path,
+        f"the kernel command line in {file.path} cannot be changed: {error.message}",
+        error.hint or "Change it by hand.",
+        blocks=True,
+    )

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Whether a guest boots on Hyper-V as it is, kernel by kernel, and why."""
+
+import dataclasses
+import typing as t
+
+from .._catalog import drivers
+from .._formats import fstab
+from .._formats import kernel_cmdline as cmdline
+from . import block_references, initramfs_modules, kernel_cmdline, xen_leftovers
+from .disk_names import is_unstable
+from .model import Finding
+from .support import BUILTIN, boot_kernels, needed_from_image, provides, version_of
+
+if t.TYPE_CHECKING:
+    from .._facts.model import BootEntry, GuestFacts, Kernel
+
+# drivers/ata/ata_piix.c leaves the emulated disks to hv_storvsc since 3.5 where CONFIG_HYPERV_STORAGE is set; Debian's
+# 3.2 has the change, too
+_IDE_IS_LEFT_ALONE = (3, 2, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether one kernel boots this guest on a generation: True, False, or None when it cannot be told."""
+
+    boots: bool | None
+    why: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelVerdict:
+    """The verdicts on one kernel that the boot loader offers."""
+
+    version: str
+    is_default: bool
+    title: str | None  # of the first menu entry that starts it
+    generation1: Verdict
+    generation2: Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Readiness:
+    """ready: the default boot entry comes up on a generation of Hyper-V, and no finding blocks. generations: those on
+    which it does."""
+
+    ready: bool
+    generations: tuple[int, ...]
+    kernels: tuple[KernelVerdict, ...]
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...]
+
+
+def assess(facts: GuestFacts) -> Readiness:
+    """All planners, nothing applied."""
+    kernels = tuple([_judge(facts, kernel) for kernel in boot_kernels(facts)])
+    plans = (
+        initramfs_modules.plan(facts, initramfs_modules.Wanted(keep_xen=False)),
+        block_references.plan(facts),
+        kernel_cmdline.plan(facts, kernel_cmdline.Wanted()),
+        xen_leftovers.plan(facts, "dual_boot"),
+    )
+    findings = [finding for plan in plans for finding in plan.findings]
+    findings += [_unread(problem.path, problem.message) for problem in facts.problems]
+    findings += _without_kernel(kernels)
+    default = next((kernel for kernel in kernels if kernel.is_default), None)
+    judged = default if default is not None else (kernels[0] if len(kernels) == 1 else None)
+    generations = (
+        tuple(number for number, verdict in ((1, judged.generation1), (2, judged.generation2)) if verdict.boots)
+        if judged is not None
+        else ()
+    )
+    order = {"error": 0, "warning": 1, "info": 2}
+    findings.sort(key=lambda finding: (order[finding.severity], finding.id, finding.subject))
+    return Readiness(
+        ready=bool(generations) and not any(_is_in_the_way(finding, facts) for finding in findings),
+        generations=generations,
+        kernels=kernels,
+        findings=tuple(findings),
+        advice=tuple(_advice(facts)),
+    )
+
+
+def _is_in_the_way(finding: Finding, facts: GuestFacts) -> bool:
+    """Whether a finding blocks the guest as it starts by default: an image that only another kernel loads does not."""
+    if not finding.blocks:
+        return False
+    default = facts.boot.default
+    if default is None or not finding.id.startswith("initramfs."):
+        return True
+    others = {path for entry in facts.boot.entries if entry.version != default.version for path in entry.initrds}
+    return finding.subject not in others or finding.subject in default.initrds
+
+
+def _judge(facts: GuestFacts, kernel: Kernel) -> KernelVerdict:
+    entries = [entry for entry in facts.boot.entries if entry.version == kernel.version]
+    default = next((entry for entry in entries if entry.is_default), None)
+    entry = default or (entries[0] if entries else None)
+    common = [*_root_problems(facts, entry), *_kernel_problems(kernel)]
+    synthetic = _disk_problems(facts, kernel, entry, drivers.HYPERV_STORAGE)
+    first = synthetic
+    through = "its root is found by hv_storvsc"
+    if synthetic and _serves_emulated_disks(kernel):
+        emulated = _disk_problems(facts, kernel, entry, drivers.EMULATED_STORAGE)
+        if not emulated:
+            first, through = emulated, "its root is found on the emulated IDE disk, which is slow"
+    return KernelVerdict(
+        version=kernel.version,
+        is_default=default is not None,
+        title=entry.title if entry else None,
+        generation1=_verdict([*common, *first, *_generation1_problems(facts, kernel)], through),
+        generation2=_verdict(
+            [*common, *synthetic, *_generation2_problems(facts, kernel)], "its root is found by hv_storvsc"
+        ),
+    )
+
+
+def _verdict(problems: t.Sequence[tuple[bool, str]], otherwise: str) -> Verdict:
+    """problems: whether it is certain, and what it is."""
+    if not problems:
+        return Verdict(True, (otherwise,))
+    certain = [text for is_certain, text in problems if is_certain]
+    if certain:
+        return Verdict(False, tuple(certain))
+    return Verdict(None, tuple([text for _, text in problems]))
+
+
+def _root_problems(facts: GuestFacts, entry: BootEntry | None) -> t.Iterator[tuple[bool, str]]:
+    if entry is not None:
+        for value in cmdline.values(cmdline.parse(entry.cmdline), "root"):
+            if is_unstable(value):
+                yield True, f"the boot loader says root={value}, and there is no such device on Hyper-V"
+            elif value.startswith(("UUID=", "LABEL=")) and not entry.initrds:
+                yield True, f"the boot loader says root={value}, which only an initramfs understands, and loads none"
+    if facts.storage.fstab is not None:
+        for row in fstab.entries(fstab.parse(facts.storage.fstab.text)):
+            if is_unstable(row.spec) and not {"noauto", "nofail"} & set(row.options) and row.fs_type != "swap":
+                yield (
+                    True,
+                    f"/etc/fstab mounts {row.mount_point} from {row.spec}, and there is no such device on Hyper-V",
+                )
+
+
+def _kernel_problems(kernel: Kernel) -> t.Iterator[tuple[bool, str]]:
+    if kernel.image is None:
+        yield True, f"there is no image of kernel {kernel.version} in /boot"
+    if "xen" in kernel.version and version_of(kernel.version) < (2, 6, 32):
+        yield True, f"kernel {kernel.version} runs on Xen only"
+
+
+def _disk_problems(
+    facts: GuestFacts, kernel: Kernel, entry: BootEntry | None, chain: t.Sequence[str]
+) -> list[tuple[bool, str]]:
+    """Why the kernel does not see its root disk through these drivers."""
+    problems = []
+    absent = [name for name in chain if provides(kernel, name) is None]
+    if kernel.modules is None and kernel.config is None:
+        return [(False, f"neither modules nor a configuration of kernel {kernel.version} are there to be judged")]
+    if absent:
+        problems.append((True, f"kernel {kernel.version} has no driver {', '.join(absent)}"))
+    root = initramfs_modules.root_drivers(facts, kernel)
+    if all(provides(kernel, name) == BUILTIN for name in (*chain, *root)):
+        return problems
+    for path in entry.initrds if entry is not None else initramfs_modules.images_of(facts, kernel):
+        found = facts.image_at(path)
+        missing = initramfs_modules.missing_modules(facts, kernel, path, (*chain, *root))
+        if found is None:
+            problems.append((True, f"the initramfs {path} is not there"))
+        elif missing is None:
+            problems.append((False, f"the initramfs {path} cannot be read: {found.problem}"))
+        elif missing:
+            problems.append((True, f"the initramfs {path} lacks {', '.join(missing)}"))
+        elif found.image is not None and initramfs_modules.blacklisted_in(found.image) & {*chain}:
+            names = ", ".join(sorted(initramfs_modules.blacklisted_in(found.image) & {*chain}))
+            problems.append((True, f"the initramfs {path} holds a blacklist of {names}"))
+    if entry is not None and not entry.initrds and needed_from_image(kernel, chain):
+        names = ", ".join(needed_from_image(kernel, chain))
+        problems.append((True, f"{names} are modules, and the boot loader loads no initramfs to take them from"))
+    return problems
+
+
+def _serves_emulated_disks(kernel: Kernel) -> bool:
+    if provides(kernel, "hv_storvsc") is None:
+        return True
+    return version_of(kernel.version) < _IDE_IS_LEFT_ALONE
+
+
+def _generation1_problems(facts: GuestFacts, kernel: Kernel) -> t.Iterator[tuple[bool, str]]:
+    if facts.boot.has_mbr_loader is False:
+        yield True, "there is no boot loader in the first sector of the disk (pygrub needed none)"
+    if facts.boot.loader is None:
+        yield True, "there is no boot loader configuration in /boot"
+    if facts.system.architecture == "i386" and version_of(kernel.version)[:2] == (4, 9):
+        yield True, f"kernel {kernel.version} for i386 does not see the IDE disk of generation 1 (fixed in 4.14)"
+
+
+def _generation2_problems(facts: GuestFacts, kernel: Kernel) -> t.Iterator[tuple[bool, str]]:
+    if not facts.boot.has_esp:
+        yield True, "the disk has no EFI system partition, and generation 2 boots by UEFI only"
+    elif not any(path.lower() == "efi/boot/bootx64.efi" for path in facts.boot.esp_loaders):
+        yield (
+            True,
+            "there is no EFI/BOOT/BOOTX64.EFI in the EFI system partition, and a new virtual machine knows no other",
+        )
+    if kernel.config is not None and not kernel.config.is_enabled("CONFIG_EFI"):
+        yield True, f"kernel {kernel.version} has no UEFI support"
+    if facts.system.architecture not in (None, "amd64", "arm64"):
+        yield True, f"generation 2 runs 64-bit guests only, and this one is {facts.system.architecture}"
+
+
+def _without_kernel(kernels: t.Sequence[KernelVerdict]) -> t.Iterator[Finding]:
+    if not kernels:
+        yield Finding(
+            "kernel.none",
+            "error",
+            "/boot",
+            "no installed kernel was found in /boot, so nothing can boot",
+            "install linux-image-amd64 in the guest; one whose kernel was kept by the host needs its own",
+            blocks=True,
+        )
+
+
+def _unread(path: str, message: str) -> Finding:
+    return Finding(
+        "guest.unreadable",
+        "warning",
+        path,
+        f"{message}; what depends on it was not judged",
+        "run as root (become: true); if the file is damaged, mend it",
+    )
+
+
+def _advice(facts: GuestFacts) -> t.Iterator[str]:
+    """What the synthetic devices of Hyper-V give this guest, from what it has now."""
+    legacy = [nic.name for nic in facts.nics if nic.kind == "legacy"]
+    if legacy:
+        yield (
+            f"{', '.join(legacy)} is an emulated adapter: every access to one of its registers stops the guest. "
+            "The synthetic one (hv_netvsc) hands whole packets over in shared memory."
+        )
+    emulated = [disk.name for disk in facts.disks if disk.kind == "emulated"]
+    if emulated:
+        yield f"{', '.join(emulated)} is an emulated disk: hv_storvsc serves the same disk without its detours."
+    if facts.clock.current in ("acpi_pm", "pit", "jiffies"):
+        yield (
+            f"the clocksource is {facts.clock.current}, an emulated timer: the Hyper-V clocksource is read without "
+            "leaving the guest, and it keeps up."
+        )
