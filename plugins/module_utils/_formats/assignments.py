@@ -286,7 +286,7 @@ def _scan_statement(text: str, start: int, appending: bool) -> tuple[list[Assign
         if character in "\n#":
             break
         if character == ";":
-            if not words or text[position + 1 : position + 2] == ";":
+            if not words:
                 raise _Uncertain
             position += 1
             break
