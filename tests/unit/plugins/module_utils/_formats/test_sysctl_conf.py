@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 SETTINGS = """\
 # Kernel parameters
-; old style
+; old.style = 1
 xen.independent_wallclock = 1
 -net/ipv4/conf/eth0.5/rp_filter=2
   kernel.printk = 3 4 1 3  \r
