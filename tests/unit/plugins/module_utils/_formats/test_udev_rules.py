@@ -75,6 +75,17 @@ def test_a_rule_goes_with_all_its_lines() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("a\\d", '"a\\d"'), ('a"b', '"a\\"b"'), ("a\\", 'e"a\\\\"'), ('\\"', 'e"\\\\\\""')],
+)
+def test_backslashes_and_quotes_are_written_so_that_they_are_read_back(value: str, written: str) -> None:
+    document = udev_rules.parse('NAME="a"\n')
+    changed = udev_rules.with_value(document, udev_rules.rules(document)[0], "NAME", value)
+    assert udev_rules.render(changed) == f"NAME={written}\n"
+    assert udev_rules.rules(changed)[0].assigned("NAME") == value
+
+
 def test_a_missing_term_and_a_value_of_two_lines_are_refused() -> None:
     document = udev_rules.parse('NAME="a"\n')
     rule = udev_rules.rules(document)[0]
