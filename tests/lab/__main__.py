@@ -120,6 +120,10 @@ def _stop(arguments: argparse.Namespace) -> None:
     Machine.find(arguments.name).stop(arguments.timeout)
 
 
+def _reset(arguments: argparse.Namespace) -> None:
+    Machine.find(arguments.name).reset()
+
+
 def _kill(arguments: argparse.Namespace) -> None:
     Machine.find(arguments.name).cut_power()
 
@@ -186,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     add("inventory", _inventory, "the machine as a line of an Ansible inventory")
     stop = add("stop", _stop, "shut down, as the hypervisor asks for it")
     stop.add_argument("--timeout", type=float, default=180, metavar="SECONDS")
+    add("reset", _reset, "press the reset button")
     add("kill", _kill, "cut the power")
     return parser
 

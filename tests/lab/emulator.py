@@ -27,10 +27,14 @@ class Emulator(NamedTuple):
 
 
 def find_emulator() -> Emulator:
-    """The first QEMU there is: $REHOST_LAB_QEMU, the one prebuilt beside the checkout, the one `make lab` built."""
+    """The first QEMU there is: $REHOST_LAB_QEMU, the one prebuilt beside the checkout, the one `make lab` built.
+
+    The variable names the program, or the directory that `build` was given; a relative one is below the checkout.
+    """
     named = os.environ.get(VARIABLE, "")
     if named:
-        return _proved(Emulator(Path(named), f"${VARIABLE}"))
+        path = CHECKOUT / named
+        return _proved(Emulator(path / "bin" / PROGRAM if path.is_dir() else path, f"${VARIABLE}"))
     candidates = (
         Emulator(CHECKOUT.parent / "shared" / "lab" / "prebuilt" / "bin" / PROGRAM, "prebuilt, beside the checkout"),
         Emulator(CACHE / "qemu" / "bin" / PROGRAM, "built by `make lab`"),

@@ -114,20 +114,19 @@ class Machine:
     # inside the guest, as root
 
     def wait_for_ssh(self, timeout: float = 300) -> None:
-        """BootError as soon as the console shows that the guest will never be there."""
-        seen = len(self.console())
+        """BootError as soon as a console shows that the guest will never be there."""
 
         def answers() -> bool | None:
-            for message in DEAD_ENDS:
-                # what an earlier boot has written says nothing about this one
-                if message in self.console()[seen if self._was_up else 0 :]:
-                    raise BootError(f"{self.name} came to a dead end: {message!r}\n{self._last_lines()}")
+            for name, begin in self._boot_began_at().items():
+                written = self.console(name)[begin:]
+                for message in DEAD_ENDS:
+                    if message in written:
+                        raise BootError(f"{self.name} came to a dead end: {message!r}\n{self._last_lines()}")
             if not _has_ssh_banner(self.port):
                 return None
-            return self._ssh("true", timeout=30).returncode == 0 or None
+            return self._ssh("true", timeout=60).returncode == 0 or None
 
         self._wait(answers, timeout, "SSH")
-        (self.directory / "up").touch()
 
     def run(
         self, command: str | Sequence[str], *, timeout: float = 120, check: bool = True, stdin: str = ""
@@ -210,6 +209,8 @@ class Machine:
 
     def reset(self) -> None:
         """The reset button."""
+        lengths = {name: len(self.console(name)) for name in hardware.CONSOLES[self.kind]}
+        (self.directory / "reset.json").write_text(json.dumps(lengths), encoding="utf-8")
         self.qmp("system_reset")
 
     def cut_power(self) -> None:
@@ -221,17 +222,21 @@ class Machine:
             else:
                 self.wait_for_end(30)
 
-    @property
-    def _was_up(self) -> bool:
-        return (self.directory / "up").exists()
+    def _boot_began_at(self) -> dict[str, int]:
+        """Console -> where in it the boot after the last reset begins."""
+        path = self.directory / "reset.json"
+        if path.exists():
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict.fromkeys(hardware.CONSOLES[self.kind], 0)
 
     def _wait(self, probe: Callable[[], T | None], timeout: float, what: str) -> T:
         deadline = time.monotonic() + timeout
         while True:
+            is_running = self.is_running()
             found = probe()
             if found is not None:
                 return found
-            if not self.is_running():
+            if not is_running:
                 messages = _read_log(self.directory)
                 raise BootError(f"{self.name} ended while waiting for {what}. {messages}\n{self._last_lines()}")
             if time.monotonic() > deadline:
@@ -239,8 +244,12 @@ class Machine:
             time.sleep(0.5)
 
     def _last_lines(self) -> str:
-        lines = self.console().replace("\r", "").split("\n")
-        return "\n".join(lines[-20:])
+        """Of each console, for a message."""
+        ends = []
+        for name in hardware.CONSOLES[self.kind]:
+            lines = self.console(name).split("\n")
+            ends.append(f"--- {name}:\n" + "\n".join(lines[-20:]))
+        return "\n".join(ends)
 
     def _ssh(self, line: str, *, timeout: float, stdin: str = "") -> subprocess.CompletedProcess[str]:
         try:

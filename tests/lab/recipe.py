@@ -123,14 +123,11 @@ def files_before_packages(recipe: Recipe) -> tuple[File, ...]:
     files = (
         File("etc/fstab", _fstab(recipe)),
         File("etc/initramfs-tools/conf.d/resume", f"RESUME={recipe.swap_reference}\n"),
+        File(BUILD_HOOK, _build_hook(recipe), 0o755),
     )
     if not recipe.is_xenserver:
         return files
-    return (
-        *files,
-        File("etc/initramfs-tools/conf.d/driver-policy", _DRIVER_POLICY.replace("dep", "list")),
-        File(BUILD_HOOK, _BUILD_HOOK, 0o755),
-    )
+    return (*files, File("etc/initramfs-tools/conf.d/driver-policy", _DRIVER_POLICY.replace("dep", "list")))
 
 
 def files_after_packages(recipe: Recipe, public_key: str) -> tuple[File, ...]:
@@ -230,6 +227,26 @@ def _uuid(recipe: Recipe, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"rehost.hyperv/lab/{recipe.suite}/{recipe.flavour}/{name}"))
 
 
+def _build_hook(recipe: Recipe) -> str:
+    """Puts into the initramfs what initramfs-tools itself would, were it running on the guest's hardware.
+
+    Which file system to check it asks the root device.  Xen's drivers come by a hook, and the image is told the policy
+    that it stands for: a list in MODULES=list style would be written into the image, which MODULES=dep does not do.
+    """
+    drivers = f"""\
+manual_add_modules {" ".join(XEN_MODULES)}
+sed -i s/MODULES=list/MODULES=dep/ "$DESTDIR/conf/conf.d/driver-policy"
+"""
+    return f"""\
+#!/bin/sh
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+for program in fsck fsck.ext4 logsave; do
+    copy_exec "/sbin/$program"
+done
+{drivers if recipe.is_xenserver else ""}"""
+
+
 def _fstab(recipe: Recipe) -> str:
     return f"""\
 # /etc/fstab: static file system information.
@@ -242,16 +259,6 @@ def _fstab(recipe: Recipe) -> str:
 
 # The file and the setting that Debian's installer leaves after the answer "targeted: only drivers needed".
 _DRIVER_POLICY = "# Only the drivers that this system needs.\nMODULES=dep\n"
-
-# Modules come by a hook, and the image is told the policy that it stands for: a list in MODULES=list style would be
-# written into the image, which MODULES=dep does not do.
-_BUILD_HOOK = f"""\
-#!/bin/sh
-[ "$1" != prereqs ] || exit 0
-. /usr/share/initramfs-tools/hook-functions
-manual_add_modules {" ".join(XEN_MODULES)}
-sed -i s/MODULES=list/MODULES=dep/ "$DESTDIR/conf/conf.d/driver-policy"
-"""
 
 _INTERFACES = """\
 source /etc/network/interfaces.d/*

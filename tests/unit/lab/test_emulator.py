@@ -23,6 +23,7 @@ def write_program(path: Path, text: str) -> Path:
 @pytest.fixture(autouse=True)
 def empty_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(emulator.VARIABLE, raising=False)
+    (tmp_path / "checkout").mkdir()
     monkeypatch.setattr(emulator, "CHECKOUT", tmp_path / "checkout")
     monkeypatch.setattr(emulator, "CACHE", tmp_path / "checkout" / ".cache" / "lab")
     return tmp_path
@@ -52,6 +53,12 @@ def test_the_one_that_is_named_comes_first(empty_checkout: Path, monkeypatch: py
     path = write_program(empty_checkout / "mine", f"printf '{LAB}'")
     monkeypatch.setenv(emulator.VARIABLE, os.fspath(path))
     assert find_emulator() == (path, "$REHOST_LAB_QEMU")
+
+
+def test_the_directory_that_build_was_given_may_be_named(empty_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_program(empty_checkout / "mine" / "bin" / emulator.PROGRAM, f"printf '{LAB}'")
+    monkeypatch.setenv(emulator.VARIABLE, "../mine")  # from the checkout
+    assert find_emulator().path.samefile(path)
 
 
 def test_when_there_is_none_the_error_says_how_to_get_one() -> None:

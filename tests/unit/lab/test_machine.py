@@ -47,6 +47,7 @@ def make_directory(runs: Path, name: str = "guest", *, console: bytes = b"", por
     record.update(emulator="/qemu", origin="here")
     (directory / "machine.json").write_text(json.dumps(record), encoding="utf-8")
     (directory / "ttyS0.log").write_bytes(console)
+    (directory / "hvc0.log").write_bytes(b"")
     (directory / "qemu.log").write_bytes(b"")
     (directory / "lock").touch()
     return directory
@@ -102,9 +103,10 @@ def test_waiting_ends_with_the_machine_and_shows_its_console(runs: Path) -> None
         Machine(directory).wait_for_console("login:", timeout=60)
 
 
+@pytest.mark.parametrize("console", ["ttyS0", "hvc0"])
 @pytest.mark.parametrize("message", machine.DEAD_ENDS)
-def test_waiting_for_ssh_ends_when_the_guest_is_at_a_dead_end(running: Machine, message: str) -> None:
-    (running.directory / "ttyS0.log").write_text(f"so far so good\n{message}\n", encoding="utf-8")
+def test_waiting_for_ssh_ends_when_the_guest_is_at_a_dead_end(running: Machine, message: str, console: str) -> None:
+    (running.directory / f"{console}.log").write_text(f"so far so good\n{message}\n", encoding="utf-8")
     with pytest.raises(BootError, match="dead end"):
         running.wait_for_ssh(timeout=60)
 
