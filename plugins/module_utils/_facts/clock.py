@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""What keeps the time in a guest."""
+
+import re
+import typing as t
+
+from .._root import Root
+from .model import Clock, Problem
+from .sysfs import KernelReader
+
+_CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
+_UNITS = ("/lib/systemd/system", "/usr/lib/systemd/system")
+_OWN_UNITS = "/etc/systemd/system"
+_RUN_LEVELS = ("2", "3", "4", "5")
+_DAEMONS = {
+    "chrony": ("/usr/sbin/chronyd",),
+    "ntpsec": ("/usr/sbin/ntpd",),
+    "ntp": ("/usr/sbin/ntpd",),
+    "openntpd": ("/usr/sbin/openntpd", "/usr/sbin/ntpd"),  # the first up to Debian 7
+    "systemd-timesyncd": ("/lib/systemd/systemd-timesyncd",),
+}
+"""The services of Debian that set the clock, under the names of their units and init scripts, and their programs."""
+
+
+def gather(root: Root, note: t.Callable[[Problem], None]) -> Clock:
+    """The clock source of the running kernel, and the services of which the files are there.
+
+    Packages are not asked: C(ntp) of Debian 12 is an empty one that brings ntpsec.
+    """
+    reader = KernelReader(root, note)
+    services = tuple(name for name in _DAEMONS if _is_installed(reader, name))
+    return Clock(
+        current=reader.line(f"{_CLOCKSOURCE}/current_clocksource"),
+        available=tuple((reader.line(f"{_CLOCKSOURCE}/available_clocksource") or "").split()),
+        services=services,
+        enabled=tuple(name for name in services if _starts_at_boot(reader, name)),
+        has_ptp_hyperv=_has_ptp_hyperv(reader),
+    )
+
+
+def _is_installed(reader: KernelReader, name: str) -> bool:
+    """Whether a unit is there, which goes with its package, or both the init script, which may stay behind, and the
+    program."""
+    if _has_unit(reader, name):
+        return True
+    return reader.exists(f"/etc/init.d/{name}") and any(reader.exists(path) for path in _DAEMONS[name])
+
+
+def _has_unit(reader: KernelReader, name: str) -> bool:
+    # a link from here leads to another name of the service, and one to /dev/null masks it
+    own = f"{_OWN_UNITS}/{name}.service"
+    if reader.exists(own) and reader.link_name(own) is None:
+        return True
+    return any(reader.exists(f"{directory}/{name}.service") for directory in _UNITS)
+
+
+def _starts_at_boot(reader: KernelReader, name: str) -> bool:
+    has_systemd = reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init")
+    if has_systemd and reader.link_name(f"{_OWN_UNITS}/{name}.service") == "null":
+        return False
+    if not has_systemd or not _has_unit(reader, name):
+        return any(
+            re.fullmatch(rf"S\d\d{re.escape(name)}", found)
+            for level in _RUN_LEVELS
+            for found in reader.names(f"/etc/rc{level}.d")
+        )
+    is_wanted = any(
+        f"{name}.service" in reader.names(f"{_OWN_UNITS}/{directory}")
+        for directory in reader.names(_OWN_UNITS)
+        if directory.endswith((".wants", ".requires"))
+    )
+    return is_wanted and not any(reader.exists(program) for program in _excluded_by(reader, name))
+
+
+def _excluded_by(reader: KernelReader, name: str) -> t.Iterator[str]:
+    """Programs beside which a unit does not start: up to Debian 10, systemd-timesyncd gives way to other services."""
+    for directory in _UNITS:
+        for part in reader.names(f"{directory}/{name}.service.d"):
+            text = reader.content(f"{directory}/{name}.service.d/{part}")
+            yield from re.findall(r"^ConditionFileIsExecutable=!(\S+)$", text, re.MULTILINE)
+
+
+def _has_ptp_hyperv(reader: KernelReader) -> bool:
+    clocks = [reader.line(f"/sys/class/ptp/{name}/clock_name") for name in reader.names("/sys/class/ptp")]
+    return "hyperv" in clocks or reader.exists("/dev/ptp_hyperv")

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+"""Which distribution a guest is, and what configures its network."""
+
+import fnmatch
+import posixpath
+import re
+import typing as t
+
+from .._formats import interfaces, os_release
+from .._root import Root
+from .model import Problem, System
+from .sysfs import KernelReader
+
+MAX_SOURCES = 1000  # files that /etc/network/interfaces may take in
+_SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+")  # interfaces(5), source-directory
+
+
+def gather(root: Root, note: t.Callable[[Problem], None]) -> System:
+    """The distribution. The running kernel is only known of a running guest."""
+    reader = KernelReader(root, note)
+    description = reader.text("/etc/os-release") or reader.text("/usr/lib/os-release")
+    version = reader.text("/etc/debian_version")
+    release = os_release.read(description.text if description else None, version.text if version else None)
+    stacks = {
+        "ifupdown": _has_ifupdown_configuration(reader),
+        "systemd-networkd": _has_file(reader, "/etc/systemd/network", "*.network"),
+        "netplan": _has_file(reader, "/etc/netplan", "*.yaml"),
+        "network-manager": _has_file(reader, "/etc/NetworkManager/system-connections", "*"),
+    }
+    return System(
+        id=release.identifier or None,
+        version_id=release.version_id or None,
+        codename=release.codename or None,
+        pretty_name=release.pretty_name or None,
+        architecture=_architecture(reader),
+        running_kernel=reader.line("/proc/sys/kernel/osrelease"),
+        network_stacks=tuple(name for name, is_configured in stacks.items() if is_configured),
+    )
+
+
+def _architecture(reader: KernelReader) -> str | None:
+    """The architecture of the package dpkg: that is what dpkg takes for the native one.
+
+    /var/lib/dpkg/arch has it in its first line, but exists only where a foreign one was added.
+    """
+    listed = reader.content("/var/lib/dpkg/arch").split()
+    if listed:
+        return listed[0]
+    status = reader.content("/var/lib/dpkg/status")
+    found = re.search(r"^Package: dpkg\n(?:\S.*\n| .*\n)*?Architecture: (\S+)$", status, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def _has_file(reader: KernelReader, directory: str, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for name in reader.names(directory))
+
+
+def _has_ifupdown_configuration(reader: KernelReader) -> bool:
+    """Whether interfaces(5), with all that it takes in, configures more than the loopback interface."""
+    todo = ["/etc/network/interfaces"]
+    done: set[str] = set()
+    while todo and len(done) < MAX_SOURCES:
+        path = todo.pop()
+        if path in done:
+            continue
+        done.add(path)
+        document = interfaces.parse(reader.content(path))
+        if any(found.name != "lo" and not found.is_template for found in document.interfaces):
+            return True
+        for statement in interfaces.sources(document):
+            todo += _sourced(reader, statement.kind, posixpath.join(posixpath.dirname(path), statement.value))
+    return False
+
+
+def _sourced(reader: KernelReader, kind: str, pattern: str) -> list[str]:
+    if kind == "source-directory":
+        return [f"{pattern}/{name}" for name in reader.names(pattern) if _SOURCED_NAME.fullmatch(name)]
+    directory, wanted = posixpath.split(pattern)
+    return [f"{directory}/{name}" for name in reader.names(directory) if fnmatch.fnmatchcase(name, wanted)]
