@@ -231,3 +231,44 @@ def build_disk(path: pathlib.Path, table: str | None, parts: t.Sequence[Part], *
             copy_sparsely(single, path, place.start)
             single.unlink()
     return Disk(path, tuple(placed))
+
+
+def add_logical_volumes(disk: Disk, number: int, group: str, volumes: t.Sequence[tuple[str, Part]]) -> None:
+    """Makes partition number a physical volume with a group of volumes on it, each filled as its part says.
+
+    A name that comes twice extends the volume, which then lies in pieces and is left empty. LVM itself makes all
+    that, through a loop device (so this needs root), but without device mapper. Contents are put where lvs says.
+    """
+    placed = next(place for place in disk.placed if place.number == number)
+    position = ("-o", str(placed.start), "--sizelimit", str(placed.size))
+    device = run("losetup", "-f", "--show", *position, disk.path).decode().strip()
+    only_this = 'devices{use_devicesfile=0 scan="/dev" filter=["a|^%s$|","r|.*|"]} backup{backup=0 archive=0}' % device
+
+    def lvm(command: str, *words: str) -> str:
+        return run("lvm", command, "--driverloaded", "n", "--config", only_this, *words).decode()
+
+    try:
+        lvm("pvcreate", "-q", "-y", "-ff", device)
+        lvm("vgcreate", "-q", group, device)
+        made: set[str] = set()
+        pieces: set[str] = set()
+        for name, part in volumes:
+            if name in made:
+                lvm("lvextend", "-q", "-L", "+%dm" % part.size, "%s/%s" % (group, name))
+                pieces.add(name)
+            else:
+                lvm("lvcreate", "-an", "-Zn", "-Wn", "-y", "-q", "-L", "%dm" % part.size, "-n", name, group)
+                made.add(name)
+        columns = ("--noheadings", "--units", "b", "--nosuffix", "-o", "lv_name,seg_pe_ranges,pe_start,vg_extent_size")
+        rows = [row.split() for row in lvm("pvs", "--segments", *columns, device).splitlines()]
+    finally:
+        run("losetup", "-d", device)
+    starts = {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows if len(row) == 4}
+    for name, part in volumes:
+        if name not in pieces and part.fs is not None:
+            ranges, start, extent = starts[name]
+            single = disk.path.parent / ("%s.%s" % (disk.path.name, uuids.uuid4().hex))
+            make_file_system(single, part)
+            first = int(ranges.rsplit(":", 1)[1].split("-")[0])
+            copy_sparsely(single, disk.path, placed.start + start + first * extent)
+            single.unlink()

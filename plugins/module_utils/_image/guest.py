@@ -90,7 +90,7 @@ def open_guest(
     backend      "loop", "libguestfs", or "auto": libguestfs where it is installed and either KVM makes it fast or the
                  guest cannot do without it; loop otherwise
     root_device  which volume is the root, where there are several: anything that Layout.find understands
-    source_format "raw", "qcow2" (libguestfs only), or None: raw, after a look that it is nothing else
+    source_format "raw", or None: look whether it is; every other format must be converted first
 
     From the first call on, the process has mounts of its own. All checks come before the first byte is written:
     everything is mounted read only first. GuestError, with nothing left mounted, for what cannot be done.
@@ -98,8 +98,8 @@ def open_guest(
     if os.geteuid() != 0:
         raise _errors.GuestError("a disk image can be opened by root only", hint="use become: true")
     with _open_image(image_path, writable) as image:
-        _check_format(image, image_path, backend, source_format)
-        with _open_access(image, image_path, backend, source_format or "raw", writable=writable) as access:
+        _check_format(image, image_path, source_format)
+        with _open_access(image, image_path, backend, writable=writable) as access:
             try:
                 yield _mount_guest(access, writable, root_device)
             except _errors.GuestError as error:
@@ -134,10 +134,10 @@ def _open_image(path: str, writable: bool) -> t.Iterator[t.BinaryIO]:
         yield image
 
 
-def _check_format(image: t.BinaryIO, path: str, backend: str, expected: str | None) -> None:
-    """Refuses what is no raw image, unless the caller says what it is."""
+def _check_format(image: t.BinaryIO, path: str, expected: str | None) -> None:
+    """Refuses what is no raw image, unless the caller says that it is one."""
     found = expected or image_format.detect(image)
-    if found == "raw" or (expected == "qcow2" and backend != "loop"):
+    if found == "raw":
         return
     if found == "tar":
         hint = "take the disk out of the XVA first"
@@ -148,21 +148,17 @@ def _check_format(image: t.BinaryIO, path: str, backend: str, expected: str | No
     )
 
 
-def _open_access(
-    image: t.BinaryIO, path: str, backend: str, source_format: str, *, writable: bool
-) -> t.ContextManager[Access]:
+def _open_access(image: t.BinaryIO, path: str, backend: str, *, writable: bool) -> t.ContextManager[Access]:
     if backend not in ("auto", "loop", "libguestfs"):
         raise _errors.GuestError("there is no back end %s" % backend, hint="auto, loop or libguestfs")
     if backend == "auto":
-        backend = _choose(image, source_format)
+        backend = _choose(image)
     if backend == "libguestfs":
-        return libguestfs.open_access(path, source_format, writable=writable)
+        return libguestfs.open_access(path, writable=writable)
     return loop.open_access(image, writable=writable)
 
 
-def _choose(image: t.BinaryIO, source_format: str) -> str:
-    if source_format != "raw":
-        return "libguestfs"
+def _choose(image: t.BinaryIO) -> str:
     if not libguestfs.is_installed():
         return "loop"
     if libguestfs.kvm_works():

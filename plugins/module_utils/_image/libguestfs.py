@@ -1,25 +1,280 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The back end that lets the appliance of libguestfs mount the guest's file systems."""
+"""The back end that lets the appliance of libguestfs, a small virtual machine, mount the guest's file systems.
+
+No file system of the guest is interpreted by the kernel of this machine, which sees FUSE only, and the appliance
+knows LVM and every file system of Linux. Without KVM each start takes the best part of a minute.
+
+One guestfish(1) does it all; it reads commands on its standard input. Where the kernel of this machine cannot be
+used for the appliance, SUPERMIN_KERNEL, SUPERMIN_KERNEL_VERSION and SUPERMIN_MODULES name another one.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import os
+import secrets
+import selectors
+import shutil
+import subprocess
+import time
 import typing as t
 
 from .. import _errors
-from .access import Access
+from .._formats import superblock
+from . import kernel, loop, volumes
+from .access import Access, UnmountableError
+
+_LAUNCH = 600.0  # seconds; under software emulation on a busy machine a start was seen to take minutes
+_COMMAND = 300.0
+_MESSAGE = 64 << 10  # bytes kept of its error messages
+_ANSWER = 4 << 20  # bytes of one answer; the appliance itself sends no longer file
+_EXT = ("ext2", "ext3", "ext4")
+
+# <linux/kvm.h>
+_KVM_CREATE_VM, _KVM_CREATE_VCPU, _KVM_RUN = 0xAE01, 0xAE41, 0xAE80
 
 
 def is_installed() -> bool:
-    return False
+    """guestfish is there; whether its appliance starts, only a start shows."""
+    return shutil.which("guestfish") is not None
 
 
 def kvm_works() -> bool:
-    return False
+    """Whether /dev/kvm really runs a virtual CPU; where virtualisation is nested, its presence says little."""
+    fds = []
+    try:
+        fds.append(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
+        fds.append(fcntl.ioctl(fds[-1], _KVM_CREATE_VM, 0))
+        fds.append(fcntl.ioctl(fds[-1], _KVM_CREATE_VCPU, 0))
+        # It has no memory, so it returns at its first instruction, with a reason that does not matter here.
+        fcntl.ioctl(fds[-1], _KVM_RUN, 0)
+    except OSError as error:
+        return error.errno == errno.EINTR
+    finally:
+        for fd in reversed(fds):
+            os.close(fd)
+    return True
 
 
-def open_access(path: str, image_format: str, *, writable: bool) -> t.ContextManager[Access]:
-    raise _errors.ToolMissingError(
-        "the libguestfs back end cannot be used yet", path=path, hint="use the loop back end"
+@contextlib.contextmanager
+def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
+    """Starts the appliance on a raw image. ToolMissingError without libguestfs, GuestError when it does not start.
+
+    The calling process gets mounts of its own for the rest of its life; all ends with it, however it ends.
+    """
+    if not is_installed():
+        raise _errors.ToolMissingError("guestfish is not installed", hint="install the package libguestfs-tools")
+    with open(path, "rb") as image:
+        layout = volumes.read_layout(image, os.fstat(image.fileno()).st_size)
+    with loop.private_directory() as directory, _Guestfish(path, writable) as guestfish:
+        access = LibguestfsAccess(guestfish, layout, directory, writable)
+        try:
+            yield access
+        finally:
+            access.unmount_all()
+    if writable:
+        with open(path, "rb") as image:
+            os.fsync(image.fileno())
+
+
+class LibguestfsAccess(Access):
+    name = "libguestfs"
+
+    def __init__(self, guestfish: _Guestfish, layout: volumes.Layout, directory: str, writable: bool) -> None:
+        self.guestfish = guestfish
+        self.writable = writable
+        self.tree = os.path.join(directory, "guest")
+        os.mkdir(self.tree)
+        self.layout = dataclasses.replace(layout, volumes=tuple(self._identified(v) for v in layout.volumes))
+
+    def _identified(self, volume: volumes.Volume) -> volumes.Volume:
+        """With the file system of a logical volume that only LVM can put together."""
+        if volume.group is None or volume.start is not None:
+            return volume
+        tags = []
+        for command in ("vfs-type", "vfs-uuid", "vfs-label"):
+            try:
+                tags.append(self.guestfish.ask(command, _device(volume)).strip() or None)
+            except UnmountableError:
+                tags.append(None)
+        if tags[0] is None:
+            return volume
+        return dataclasses.replace(volume, file_system=superblock.FileSystem(tags[0], tags[1], tags[2]))
+
+    def mount(self, volume: volumes.Volume, path: str, *, writable: bool, subvolume: str = "") -> tuple[str, ...]:
+        options = ["subvol=" + subvolume] if subvolume else []
+        if not writable:
+            options.append("ro")
+            # A session that only reads works on an overlay, where a journal may be replayed; one that writes must
+            # not, before all checks are done.
+            if self.writable:
+                options.extend(self._without_replay(volume))
+        try:
+            self.guestfish.ask("mount-options", ",".join(options), _device(volume), path)
+        except UnmountableError as error:
+            raise UnmountableError("%s cannot be mounted: %s" % (volume.describe(), error.message)) from error
+        return ()
+
+    @staticmethod
+    def _without_replay(volume: volumes.Volume) -> t.Iterator[str]:
+        if volume.type == "xfs":
+            yield "norecovery"
+        elif volume.file_system is not None and volume.file_system.needs_recovery:
+            yield "nologreplay" if volume.type == "btrfs" else "noload"
+
+    def unmount_all(self) -> None:
+        if os.path.ismount(self.tree):
+            try:
+                kernel.unmount(self.tree)
+            except OSError as error:
+                raise _errors.GuestError(
+                    "the guest's file system could not be unmounted: %s; the image must not be used" % error.strerror,
+                    path=self.tree,
+                    hint="something still uses the tree; end it and start again from the original image",
+                ) from error
+            self.guestfish.wait(_COMMAND)
+        self.guestfish.ask("umount-all")
+
+    def exists(self, path: str) -> bool:
+        return self.guestfish.ask("exists", path).strip() == "true"
+
+    def read_text(self, path: str) -> str | None:
+        if self.guestfish.ask("is-file", path, "followsymlinks:true").strip() != "true":
+            return None
+        return self.guestfish.ask("cat", path)
+
+    def expose(self) -> str:
+        mode = ("readonly:false",) if self.writable else ("readonly:true",)
+        self.guestfish.ask("mount-local", self.tree, *mode)
+        self.guestfish.tell("mount-local-run")  # which serves the tree, and ends when it is unmounted
+        return self.tree
+
+
+def _device(volume: volumes.Volume) -> str:
+    """As the appliance calls it, which has this disk only."""
+    if volume.group:
+        return "/dev/" + volume.name
+    return "/dev/sda" + ("" if volume.number is None else str(volume.number))
+
+
+class _Guestfish:
+    """A running guestfish with one image. Killed with this process, and its appliance with it."""
+
+    def __init__(self, path: str, writable: bool) -> None:
+        self.path = path
+        self.writable = writable
+
+    def __enter__(self) -> _Guestfish:
+        environment = {**os.environ, "LC_ALL": "C"}
+        environment.setdefault("LIBGUESTFS_BACKEND", "direct")
+        if not kvm_works():
+            environment.setdefault("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
+        self.marker = secrets.token_hex(16)  # which no content of the guest can contain
+        self.process = subprocess.Popen(
+            ["guestfish", "--format=raw", "--rw" if self.writable else "--ro", "-a", os.path.abspath(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            preexec_fn=kernel.die_with_parent,  # noqa: PLW1509  (no threads here)
+            bufsize=0,
+        )
+        try:
+            self.tell("run")
+            self.wait(_LAUNCH)
+        except _errors.GuestError as error:
+            self._stop()
+            raise _errors.GuestError(
+                "the appliance of libguestfs does not start: " + error.message,
+                hint="see what libguestfs-test-tool says; on a machine without a usable kernel set SUPERMIN_KERNEL, "
+                "SUPERMIN_KERNEL_VERSION and SUPERMIN_MODULES, or use the loop back end",
+            ) from error
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: t.Any) -> None:
+        try:
+            if kind is None:
+                self.ask("shutdown")  # until now the appliance may have kept writes to itself
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        # Asked to end, it ends its appliance too; killed, it leaves that to a watching process of libguestfs.
+        t.cast("t.BinaryIO", self.process.stdin).close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            t.cast("t.BinaryIO", stream).close()
+
+    def ask(self, *words: str) -> str:
+        """What a command prints. UnmountableError with its message when it fails."""
+        self.tell(*words)
+        return self.wait(_COMMAND)
+
+    def tell(self, *words: str) -> None:
+        """Sends a command, and another one that says when it is done."""
+        line = "-" + " ".join([words[0], *(_quote(word) for word in words[1:])])
+        data = line.encode("utf-8", "surrogateescape") + b"\necho " + self.marker.encode() + b"\n"
+        try:
+            t.cast("t.BinaryIO", self.process.stdin).write(data)
+        except BrokenPipeError as error:
+            raise _errors.GuestError("guestfish has ended") from error
+
+    def wait(self, seconds: float) -> str:
+        """The answer to the last command told."""
+        stdout, stderr = (
+            t.cast("t.BinaryIO", stream).fileno() for stream in (self.process.stdout, self.process.stderr)
+        )
+        answer, message = b"", b""
+        end = self.marker.encode() + b"\n"
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(stderr, selectors.EVENT_READ)
+            done = False
+            # What a command says on stderr is there before the marker is; so once more after it, without waiting.
+            while not done or selector.select(0):
+                done = done or answer.endswith(end)
+                ready = selector.select(0 if done else max(0.0, deadline - time.monotonic()))
+                if not ready and not done:
+                    raise _errors.GuestError("libguestfs did not answer within %d seconds" % seconds)
+                for key, _events in ready:
+                    data = os.read(key.fd, 65536)
+                    if not data:
+                        selector.unregister(key.fd)
+                        if key.fd == stdout:
+                            raise _errors.GuestError("guestfish has ended: " + _last_error(message))
+                    elif key.fd == stdout:
+                        answer += data
+                    else:
+                        message = (message + data)[-_MESSAGE:]
+                if len(answer) > _ANSWER + len(end) + 1:
+                    raise _errors.LimitError("libguestfs gives an answer of more than %d bytes" % _ANSWER)
+        if b"error:" in message:
+            raise UnmountableError(_last_error(message))
+        return answer[: -len(end)].decode("utf-8", "surrogateescape")
+
+
+def _quote(word: str) -> str:
+    """A word for guestfish's own command language."""
+    escaped = (
+        word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     )
+    return '"%s"' % escaped
+
+
+def _last_error(message: bytes) -> str:
+    """The last error in what guestfish wrote, without what libguestfs puts before it."""
+    lines = [line for line in message.decode("utf-8", "replace").splitlines() if "error:" in line]
+    return lines[-1].split("error:", 1)[1].strip() if lines else "it gave no reason"

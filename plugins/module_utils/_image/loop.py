@@ -30,16 +30,9 @@ _EXT = ("ext2", "ext3", "ext4")
 def open_access(image: t.BinaryIO, *, writable: bool) -> t.Iterator[LoopAccess]:
     """The calling process gets mounts of its own, for the rest of its life, and a tree in them.
 
-    WORK stays behind as an empty directory; mounts and loop devices end with the process, however it ends.
+    Mounts and loop devices end with the process, however it ends.
     """
-    try:
-        kernel.enter_private_mounts()
-    except OSError as error:
-        raise _errors.GuestError(
-            "the guest's disk cannot be mounted: no mount namespace of its own: %s" % error.strerror,
-            hint="run as root, in a container with CAP_SYS_ADMIN, or use the libguestfs back end",
-        ) from error
-    with work_directory() as directory:
+    with private_directory() as directory:
         access = LoopAccess(image, directory, writable)
         try:
             yield access
@@ -48,8 +41,15 @@ def open_access(image: t.BinaryIO, *, writable: bool) -> t.Iterator[LoopAccess]:
 
 
 @contextlib.contextmanager
-def work_directory() -> t.Iterator[str]:
-    """A directory in memory that only this process sees; its mounts must be private already."""
+def private_directory() -> t.Iterator[str]:
+    """A directory in memory that only this process and its children see. WORK stays behind, as an empty directory."""
+    try:
+        kernel.enter_private_mounts()
+    except OSError as error:
+        raise _errors.GuestError(
+            "the guest's disk cannot be mounted: no mount namespace can be had: %s" % error.strerror,
+            hint="run as root; in a container, with CAP_SYS_ADMIN",
+        ) from error
     try:
         os.mkdir(WORK, 0o700)
     except FileExistsError:

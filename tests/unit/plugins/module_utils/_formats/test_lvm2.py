@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import io
+import os
+import pathlib
 import struct
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils import _errors
-from ansible_collections.rehost.hyperv.plugins.module_utils._formats import lvm2
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats import lvm2, superblock
+from ansible_collections.rehost.hyperv.tests.unit.disk_builder import Part, add_logical_volumes, build_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +132,31 @@ def test_the_volumes_of_a_group_are_read(start: int) -> None:
         lvm2.Segment("striped", 0, 12 * MIB, ((pv, MIB),)),
         lvm2.Segment("striped", 12 * MIB, 4 * MIB, ((pv, MIB + 20 * MIB),)),
     )
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/loop-control"), reason="needs a loop device")
+def test_what_lvm_made_is_read_as_lvm_says_it(tmp_path: pathlib.Path) -> None:
+    disk = build_disk(tmp_path / "disk", "dos", [Part(2), Part(60, "lvm")])
+    volumes = [("root", Part(16)), ("swap-1", Part(8)), ("var", Part(8)), ("swap-1", Part(8))]
+    add_logical_volumes(disk, 2, "guest", volumes)
+    place = disk.placed[1]
+    with disk.path.open("rb") as stream:
+        group = lvm2.read_volume_group(stream, place.start, place.size)
+        found = superblock.identify(stream, place.start, place.size)
+    assert group is not None
+    assert found is not None
+    assert group.physical_volumes == (found.uuid,)
+    runs = {
+        volume.name: [(segment.start, segment.size, segment.stripes[0][1]) for segment in volume.segments]
+        for volume in group.logical_volumes
+    }
+    # Extents of 4 MiB are given out in order, from 1 MiB on.
+    assert runs == {
+        "root": [(0, 16 * MIB, MIB)],
+        "swap-1": [(0, 8 * MIB, 17 * MIB), (8 * MIB, 8 * MIB, 33 * MIB)],
+        "var": [(0, 8 * MIB, 25 * MIB)],
+    }
 
 
 def test_a_volume_of_no_group_has_none() -> None:
