@@ -17,7 +17,7 @@ MODULES = """\
 drivers/hv/hv_vmbus
 drivers/scsi/scsi_mod
 drivers/scsi/scsi_transport_fc: scsi_mod
-drivers/scsi/hv_storvsc: hv_vmbus scsi_transport_fc scsi_mod
+drivers/scsi/hv_storvsc: hv_vmbus scsi_transport_fc
 drivers/hid/hid-hyperv: hv_vmbus
 builtin drivers/net/loopback
 """
@@ -134,6 +134,17 @@ def test_every_kind_of_change_is_seen(tmp_path: pathlib.Path) -> None:
     assert [line.split()[0] for line in found] == ["/gone", "/hole", "/link", "/mode", "/new", "/text"]
     assert found[3] == "/mode changed: mode 0o644 -> 0o600"
     assert "/text changed: content" in found[5]
+
+
+def test_bytes_and_holes_of_a_large_file_count(tmp_path: pathlib.Path) -> None:
+    tree("=== /swap size=10737418240\n", tmp_path)
+    contents = set()
+    for offset, data in ((0, b""), (5 << 30, b"x" * (2 << 20)), ((5 << 30) + (1 << 20), b"y"), (9 << 30, b"x")):
+        with (tmp_path / "swap").open("r+b") as stream:
+            stream.seek(offset)
+            stream.write(data)
+        contents.add(guest_tree.snapshot(tmp_path)["/swap"].content)
+    assert len(contents) == 4
 
 
 def test_the_time_of_a_directory_counts_on_request(tmp_path: pathlib.Path) -> None:
