@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decompressors in shared libraries of the machine that we run on, for what its Python has no module for.
 
-Every Debian since 10 has both (apt needs them), with or without the command-line tools; and nothing has to go through
-a pipe.  The dynamic linker finds them, so never in a guest's tree.  Importing this raises ImportError on a Python
-built without libffi.
+Every Debian since 10 has those for zstd and lz4 (apt needs them), with or without the command-line tools, and that for
+lzo with lzop; and nothing has to go through a pipe.  The dynamic linker finds them, so never in a guest's tree.
+Importing this raises ImportError on a Python built without libffi.
 """
 
 from __future__ import annotations
@@ -48,6 +48,16 @@ _lz4 = _load("liblz4.so.1")
 if _lz4:
     _lz4.LZ4_decompress_safe.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
 
+_lzo = _load("liblzo2.so.2")
+if _lzo:
+    _lzo.lzo1x_decompress_safe.argtypes = (
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.POINTER(ctypes.c_size_t),
+        ctypes.c_void_p,
+    )
+
 
 def has_zstd() -> bool:
     return _zstd is not None
@@ -55,6 +65,10 @@ def has_zstd() -> bool:
 
 def has_lz4() -> bool:
     return _lz4 is not None
+
+
+def has_lzo() -> bool:
+    return _lzo is not None
 
 
 class ZstdDecompressor:
@@ -103,10 +117,22 @@ class ZstdDecompressor:
 
 
 def decompress_lz4_block(data: bytes, output: bytearray) -> int:
-    """Fill ``output`` with what one lz4 block unpacks to and tell its size, negative if it is damaged or does not fit.
+    """Fill ``output`` with what one lz4 block unpacks to and tell its size, negative if damaged or too large.
 
     Where has_lz4() only.
     """
     array = (ctypes.c_char * len(output)).from_buffer(output)
     library = t.cast("ctypes.CDLL", _lz4)
     return int(library.LZ4_decompress_safe(data, ctypes.addressof(array), len(data), len(output)))
+
+
+def decompress_lzo_block(data: bytes, output: bytearray) -> int:
+    """Fill ``output`` with what one LZO1X block unpacks to and tell its size, negative if damaged or too large.
+
+    Where has_lzo() only.
+    """
+    array = (ctypes.c_char * len(output)).from_buffer(output)
+    size = ctypes.c_size_t(len(output))
+    library = t.cast("ctypes.CDLL", _lzo)
+    failed = library.lzo1x_decompress_safe(data, len(data), ctypes.addressof(array), ctypes.byref(size), None)
+    return -1 if failed else size.value

@@ -8,10 +8,10 @@ An image is a sequence of segments with any number of zero bytes between them.  
 writes microcode as it is in front of one compressed segment (and, since 13, already compressed modules and firmware
 as they are in between); dracut does the same.
 
-Compressed data is read with Python's own modules where they exist, else (zstd, lz4) with the shared library, else with
-the command-line tool.  Where the format tells the end of a segment (zstd, lz4, lzo), the tool is given exactly that;
-where it does not (xz, lzma, bzip2 on a Python built without the module), a segment that the tool reads has to be the
-last one.
+Compressed data is read with Python's own modules where they exist, else (zstd, lz4, lzo) with the shared library, else
+with the command-line tool.  Where the format tells the end of a segment (zstd, lz4, lzo), the tool is given exactly
+that; where it does not (xz, lzma, bzip2 on a Python built without the module), a segment that the tool reads has to be
+the last one.
 
 What the kernel refuses is refused here: it is what the machine would stumble over.
 """
@@ -442,39 +442,64 @@ def _lz4_by_library(image: cpio.ByteSource) -> _Output:
         yield memoryview(output)[:unpacked_size]
 
 
-_LZO_LARGEST = 64 << 20  # MAX_BLOCK_SIZE of lzop
+_LZO_BLOCK = 256 << 10  # LZO_BLOCK_SIZE of the kernel's lib/decompress_unlzo.c, and what lzop writes
 
 
-def _lzo_blocks(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    """The bytes of one lzop file, in the layout that the kernel's lib/decompress_unlzo.c reads."""
-    start = image.take(9 + 7)
-    recent = struct.unpack_from(">H", start, 9)[0] >= 0x0940
-    start += image.take((1 if recent else 0) + 4)
-    (flags,) = struct.unpack(">I", start[-4:])
+def _lzo_header(image: cpio.ByteSource) -> tuple[bytes, int]:
+    """The header of an lzop file, in the layout that the kernel's lib/decompress_unlzo.c reads, and its flags."""
+    header = image.take(9 + 7)
+    recent = struct.unpack_from(">H", header, 9)[0] >= 0x0940
+    header += image.take((1 if recent else 0) + 4)
+    (flags,) = struct.unpack(">I", header[-4:])
     # filter, mode, time of the last change; the length of the name
-    start += image.take((4 if flags & 0x800 else 0) + 4 + (8 if recent else 4) + 1)
-    yield start + image.take(start[-1] + 4)  # name and checksum of the header
-    if flags & 0x40:  # an extra field
-        extra = image.take(4)
-        yield extra
-        for chunk in image.take_in_chunks(int.from_bytes(extra, "big") + 4):
-            yield chunk
+    header += image.take((4 if flags & 0x800 else 0) + 4 + (8 if recent else 4) + 1)
+    return header + image.take(header[-1] + 4), flags  # name and checksum of the header
+
+
+def _lzo_blocks(image: cpio.ByteSource, flags: int) -> t.Iterator[tuple[bytes, int, int]]:
+    """Of each block the header, its size and what it unpacks to; its first byte is where the image stands then.
+
+    The last header is alone: a size of zero.
+    """
     while True:
         header = image.take(4)
         unpacked_size = int.from_bytes(header, "big")
         if not unpacked_size:
-            yield header
+            yield header, 0, 0
             break
         header += image.take(4)
         size = int.from_bytes(header[4:], "big")
-        if not 0 < size <= unpacked_size <= _LZO_LARGEST:
-            raise MalformedError("a damaged lzo block before byte {:,} of the image".format(image.offset))
+        if not 0 < size <= unpacked_size <= _LZO_BLOCK:
+            raise _damaged_lzo(image)
         checksums = sum(1 for flag in (0x1, 0x100) if flags & flag)
         if size < unpacked_size:
             checksums += sum(1 for flag in (0x2, 0x200) if flags & flag)
-        yield header + image.take(4 * checksums)
-        for chunk in image.take_in_chunks(size):
-            yield chunk
+        yield header + image.take(4 * checksums), size, unpacked_size
+
+
+def _damaged_lzo(image: cpio.ByteSource) -> MalformedError:
+    return MalformedError("a damaged lzo block before byte {:,} of the image".format(image.offset))
+
+
+def _lzo_stream(image: cpio.ByteSource) -> t.Iterator[bytes]:
+    start, flags = _lzo_header(image)
+    yield start
+    for header, size, _unpacked_size in _lzo_blocks(image, flags):
+        yield header + image.take(size)
+
+
+def _lzo_by_library(image: cpio.ByteSource) -> _Output:
+    _start, flags = _lzo_header(image)
+    output = bytearray(_LZO_BLOCK)
+    for header, size, unpacked_size in _lzo_blocks(image, flags):
+        block: cpio.Chunk = image.take(size)
+        if size < unpacked_size:
+            if _libraries.decompress_lzo_block(bytes(block), output) != unpacked_size:
+                raise _damaged_lzo(image)
+            block = memoryview(output)[:unpacked_size]
+        if size and flags & 0x1 and zlib.adler32(block) != int.from_bytes(header[8:12], "big"):
+            raise _damaged_lzo(image)
+        yield block
 
 
 def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]:
@@ -485,7 +510,7 @@ def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]
         "lzma": _by_tool("lzma", _all_that_follows),
         "zstd": _by_tool("zstd", _zstd_frame),
         "lz4": _by_tool("lz4", _lz4_stream),
-        "lzo": _by_tool("lzop", _lzo_blocks),
+        "lzo": _by_tool("lzop", _lzo_stream),
     }
     if bz2:
         chosen["bzip2"] = _unpack("bzip2", bz2.BZ2Decompressor, (OSError,))
@@ -502,6 +527,8 @@ def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]
         chosen["zstd"] = _unpack("zstd", _libraries.ZstdDecompressor, (_libraries.ZstdError,))
     if _libraries and _libraries.has_lz4():
         chosen["lz4"] = _lz4_by_library
+    if _libraries and _libraries.has_lzo():
+        chosen["lzo"] = _lzo_by_library
     return chosen
 
 

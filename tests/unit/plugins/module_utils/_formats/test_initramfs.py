@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -101,6 +102,19 @@ def test_the_tool_serves_where_python_lacks_the_module(compression, monkeypatch)
     data = compressed(compression, build_cpio(debian_items(KERNEL)))
     with_tools_only(monkeypatch)
     assert read(build_image([("none", MICROCODE)]) + data).module_names(KERNEL) == {"hv_vmbus", "hv_storvsc"}
+
+
+@pytest.mark.parametrize("by_tool", [False, True])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_large_and_incompressible_content_is_read(compression, by_tool, monkeypatch):
+    noise = random.Random(3).getrandbits(8 * 700_000).to_bytes(700_000, "big")
+    items = [Item("noise", noise), Item("text", b"text" * 3_000_000), Item("conf/last", b"x")]
+    data = compressed(compression, build_cpio(items))
+    if by_tool:
+        with_tools_only(monkeypatch)
+    image = read(data)
+    assert image.names == ("noise", "text", "conf/last")
+    assert image.content("conf/last") == b"x"
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4", "lzo"])
