@@ -44,15 +44,12 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> System:
 
 
 def _architecture(reader: KernelReader) -> str | None:
-    """The architecture of the package dpkg: that is what dpkg takes for the native one.
-
-    /var/lib/dpkg/arch has it in its first line, but exists only where a foreign one was added.
-    """
+    """What dpkg takes for the native architecture: the first line of /var/lib/dpkg/arch, which exists only where a
+    foreign one was added, and otherwise that of any package which has one."""
     listed = reader.content("/var/lib/dpkg/arch").split()
     if listed:
         return listed[0]
-    status = reader.content("/var/lib/dpkg/status")
-    found = re.search(r"^Package: dpkg\n(?:\S.*\n| .*\n)*?Architecture: (\S+)$", status, re.MULTILINE)
+    found = re.search(r"^Architecture: (?!all$)(\S+)$", reader.content("/var/lib/dpkg/status"), re.MULTILINE)
     return found.group(1) if found else None
 
 

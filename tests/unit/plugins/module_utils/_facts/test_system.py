@@ -29,16 +29,9 @@ Status: install ok installed
 Architecture: all
 Version: 3.134
 
-Package: dpkg
-Essential: yes
-Status: install ok installed
-Conffiles:
- /etc/alternatives/README 7be88b21f7e386c8d5a8790c2461c92b
-Architecture: i386
-Version: 1.21.22
-
 Package: libc6
-Architecture: amd64
+Status: install ok installed
+Architecture: i386
 """
 
 
