@@ -18,7 +18,7 @@ guest. One empty line before a header belongs to neither.
         "builtin PATH" for those that are part of the kernel. Makes the files, modules.dep and modules.builtin.
     === /boot/initrd.img-6.1.0-50-amd64 initramfs=zstd [generator=dracut] [version=...] [suffix=.ko] [merged] [early]
         one line per content: the name of a module (with everything it needs), "*" for all of its kernel, or
-        "path: content" of a file. "merged" puts modules below usr/lib, "early" puts microcode in front.
+        "path: line" of a file. "merged" puts modules below usr/lib, "early" puts microcode in front.
 
 A later section for the same path replaces the earlier, so that a test can append to a manifest.
 """
@@ -269,16 +269,18 @@ def _initramfs(section: Section, kernels: t.Dict[str, _Modules]) -> bytes:
     suffix = attributes.get("suffix", modules.suffix)
     top = ("usr/" if "merged" in attributes else "") + "lib/modules/" + version + "/"
     files = dict(_GENERATORS[attributes.get("generator", "initramfs-tools")])
+    written: t.Dict[str, str] = {}
     names: t.Dict[str, None] = {}
     for line in section.lines:
         path, separator, content = line.partition(":")
         if separator:
-            files[path] = content.strip() + "\n"
+            written[path] = written.get(path, "") + content.strip() + "\n"
         elif line == "*":
             names.update(dict.fromkeys(modules.paths))
         elif line and not line.startswith("#"):
             name = module_name(line)
             names.update(dict.fromkeys([name, *modules.closure(name)]))
+    files.update(written)
     for name in names:
         files[top + modules.paths[name] + suffix] = ""
     files[top + "modules.dep"] = modules.dep(names, suffix)

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guest has only because it runs on Xen. Modules are spelled with underscores."""
 
 from __future__ import annotations
-
-"""What a guest has only because it runs on Xen. Modules are spelled with underscores."""
 
 TOOL_PACKAGES = ("xe-guest-utilities", "xe-guest-utilities-latest", "xen-guest-agent")
 """Guest tools of XenServer and XCP-ng as .deb; the last is the agent of the Xen project that follows the others."""

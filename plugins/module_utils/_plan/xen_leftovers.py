@@ -1,9 +1,6 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """What to do about the things that a guest has only because it runs, or ran, on Xen.
 
 C(dual_boot)
@@ -11,6 +8,8 @@ C(dual_boot)
 C(absent)
     Hyper-V is there to stay. What is left of Xen in configuration files is commented out.
 """
+
+from __future__ import annotations
 
 import re
 import typing as t
@@ -161,9 +160,8 @@ def _plan_modprobe(file: TextFile, is_absent: bool) -> Plan:
         elif _is_of_xen(entry):
             if is_absent:
                 after = modprobe_conf.with_commented_out(after, entry)
-            findings.append(
-                _options_finding(file.path, f"{entry.command} {entry.subject} {entry.arguments}", is_absent)
-            )
+            content = f"{entry.command} {entry.subject} {entry.arguments}".strip()
+            findings.append(_options_finding(file.path, f'"{content}"', "On Hyper-V it has no effect.", is_absent))
     change = _file_change(file, modprobe_conf.render(after), "drivers are loaded by what the guest finds")
     return Plan(change, (), tuple(findings))
 
@@ -207,23 +205,22 @@ def _blacklist_finding(path: str, entry: modprobe_conf.Entry, module: str) -> Fi
 
 def _plan_module_list(file: TextFile, is_absent: bool) -> Plan:
     document = initramfs_modules.parse(file.text)
-    named = [name for name in initramfs_modules.names(document) if name in xen.MODULES]
-    findings = tuple([_options_finding(file.path, name, is_absent) for name in named])
+    entries = initramfs_modules.entries(document)
+    named = [entry.name for entry in entries if initramfs_modules.canonical(entry.name) in xen.MODULES]
+    effect = "On Hyper-V it cannot be loaded, which systemd-modules-load.service reports as a failure."
+    findings = tuple([_options_finding(file.path, name, effect, is_absent) for name in named])
     if not is_absent:
         return Plan(findings=findings)
     after = initramfs_modules.render(initramfs_modules.without_modules(document, named))
     return Plan(_file_change(file, after, "no driver of Xen is loaded"), (), findings)
 
 
-def _options_finding(path: str, content: str, is_absent: bool) -> Finding:
+def _options_finding(path: str, content: str, effect: str, is_absent: bool) -> Finding:
     return Finding(
         id="xen.module-options",
         severity="warning" if is_absent else "info",
         subject=path,
-        message=(
-            f'"{content.strip()}" is about a driver of Xen\'s devices. On Hyper-V it has no effect, but that loading it'
-            " fails where it is forced, and systemd-modules-load.service with it."
-        ),
+        message=f"{content} is about a driver of Xen's devices. {effect}",
         remedy="The line goes." if is_absent else "It stays as long as the guest has to boot on Xen.",
     )
 
