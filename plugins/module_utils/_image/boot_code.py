@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a disk image has a program in its first sector, by which a BIOS starts it."""
 
 from __future__ import annotations
-
-"""Whether a disk image has a program in its first sector, by which a BIOS starts it."""
 
 import os
 

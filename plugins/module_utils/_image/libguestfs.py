@@ -31,6 +31,7 @@ from .access import Access, UnmountableError
 
 _LAUNCH = 600.0  # seconds; under software emulation on a busy machine a start was seen to take minutes
 _COMMAND = 300.0
+_STOP = 30.0
 _MESSAGE = 64 << 10  # bytes kept of its error messages
 _ANSWER = 4 << 20  # bytes of one answer; the appliance itself sends no longer file
 _EXT = ("ext2", "ext3", "ext4")
@@ -71,7 +72,7 @@ def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
         raise _errors.ToolMissingError("guestfish is not installed", hint="install the package libguestfs-tools")
     with open(path, "rb") as image:
         layout = volumes.read_layout(image, os.fstat(image.fileno()).st_size)
-    with loop.private_directory() as directory, _Guestfish(path, writable) as guestfish:
+    with loop.private_directory() as directory, Guestfish(path, writable) as guestfish:
         access = LibguestfsAccess(guestfish, layout, directory, writable)
         try:
             yield access
@@ -85,7 +86,7 @@ def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
 class LibguestfsAccess(Access):
     name = "libguestfs"
 
-    def __init__(self, guestfish: _Guestfish, layout: volumes.Layout, directory: str, writable: bool) -> None:
+    def __init__(self, guestfish: Guestfish, layout: volumes.Layout, directory: str, writable: bool) -> None:
         self.guestfish = guestfish
         self.writable = writable
         self.tree = os.path.join(directory, "guest")
@@ -162,14 +163,14 @@ def _device(volume: volumes.Volume) -> str:
     return "/dev/sda" + ("" if volume.number is None else str(volume.number))
 
 
-class _Guestfish:
+class Guestfish:
     """A running guestfish with one image. Killed with this process, and its appliance with it."""
 
     def __init__(self, path: str, writable: bool) -> None:
         self.path = path
         self.writable = writable
 
-    def __enter__(self) -> _Guestfish:
+    def __enter__(self) -> Guestfish:
         environment = {**os.environ, "LC_ALL": "C"}
         environment.setdefault("LIBGUESTFS_BACKEND", "direct")
         if not kvm_works():
@@ -210,7 +211,7 @@ class _Guestfish:
         # Asked to end, it ends its appliance too; killed, it leaves that to a watching process of libguestfs.
         t.cast("t.BinaryIO", self.process.stdin).close()
         try:
-            self.process.wait(10)
+            self.process.wait(_STOP)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -224,12 +225,10 @@ class _Guestfish:
 
     def tell(self, *words: str) -> None:
         """Sends a command, and another one that says when it is done."""
-        line = "-" + " ".join([words[0], *(_quote(word) for word in words[1:])])
+        line = "-" + " ".join([words[0], *(quote(word) for word in words[1:])])
         data = line.encode("utf-8", "surrogateescape") + b"\necho " + self.marker.encode() + b"\n"
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended; wait() then says why
             t.cast("t.BinaryIO", self.process.stdin).write(data)
-        except BrokenPipeError as error:
-            raise _errors.GuestError("guestfish has ended") from error
 
     def wait(self, seconds: float) -> str:
         """The answer to the last command told."""
@@ -242,31 +241,33 @@ class _Guestfish:
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             selector.register(stderr, selectors.EVENT_READ)
-            done = False
-            # What a command says on stderr is there before the marker is; so once more after it, without waiting.
-            while not done or selector.select(0):
-                done = done or answer.endswith(end)
-                ready = selector.select(0 if done else max(0.0, deadline - time.monotonic()))
-                if not ready and not done:
+            while selector.get_map():
+                # What a command says on stderr is there before the marker is: so once more after it, without waiting.
+                done = answer.endswith(end)
+                left = deadline - time.monotonic()
+                ready = selector.select(0 if done else max(0.0, left))
+                if done and not ready:
+                    break
+                if left < 0:
                     raise _errors.GuestError("libguestfs did not answer within %d seconds" % seconds)
                 for key, _events in ready:
                     data = os.read(key.fd, 65536)
                     if not data:
                         selector.unregister(key.fd)
-                        if key.fd == stdout:
-                            raise _errors.GuestError("guestfish has ended: " + _last_error(message))
                     elif key.fd == stdout:
                         answer += data
                     else:
                         message = (message + data)[-_MESSAGE:]
                 if len(answer) > _ANSWER + len(end) + 1:
                     raise _errors.LimitError("libguestfs gives an answer of more than %d bytes" % _ANSWER)
+        if not answer.endswith(end):
+            raise _errors.GuestError("guestfish has ended: " + _last_error(message))
         if b"error:" in message:
             raise UnmountableError(_last_error(message))
         return answer[: -len(end)].decode("utf-8", "surrogateescape")
 
 
-def _quote(word: str) -> str:
+def quote(word: str) -> str:
     """A word for guestfish's own command language."""
     escaped = (
         word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
