@@ -58,4 +58,4 @@ MODULES = (
 of the unmodified_drivers for HVM (xen_platform_pci, xen_vbd, xen_vnif)."""
 
 SYSCTL_PREFIX = "xen."
-"""Of kernel parameters: xen.independent_wallclock, which only the kernels of paravirtual guests up to 2.6.18 had."""
+"""Of kernel parameters: xen.independent_wallclock. Kernels with XenSource's patches had it; mainline never did."""

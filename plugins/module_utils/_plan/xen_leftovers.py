@@ -138,9 +138,9 @@ def _plan_sysctl(file: TextFile, is_absent: bool) -> Plan:
                 severity="warning" if is_absent else "info",
                 subject=file.path,
                 message=f"{key} is set, a kernel parameter of Xen. Off Xen there is none: an error is logged, no more.",
-                remedy="The line is commented out."
-                if is_absent
-                else "It stays as long as the guest has to boot on Xen.",
+                remedy=(
+                    "The line is commented out." if is_absent else "It stays as long as the guest has to boot on Xen."
+                ),
             )
         )
     if not is_absent:
