@@ -30,7 +30,7 @@ def anchors(page: pathlib.Path) -> set[str]:
 
 def broken_links(page: pathlib.Path) -> t.Iterator[str]:
     for link in LINK.findall(page.read_text()):
-        target, _, anchor = link.partition("#")
+        target, _hash, anchor = link.partition("#")
         if ":" in target:  # another site
             continue
         path = (page.parent / target).resolve() if target else page
