@@ -1,9 +1,6 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """On what a guest runs, judged from the evidence.
 
 The strongest kind of evidence decides, and whatever points elsewhere is a contradiction that is shown:
@@ -25,6 +22,8 @@ trait
 software
     What was installed in the guest. It tells where its image was made for, never where it is, and contradicts nothing.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import typing as t
@@ -186,9 +185,7 @@ def _generation(evidence: tuple[Evidence, ...]) -> tuple[int | None, tuple[Evide
 
 
 def _supports(evidence: Evidence, name: str, generation: int | None) -> bool:
-    if evidence.points_to == "virtual":
-        return name != "physical"
-    return evidence.points_to in _FITTING[name] or evidence.points_to == f"generation-{generation}"
+    return evidence.points_to in (*_FITTING[name], "virtual", f"generation-{generation}")
 
 
 def _contradicts(evidence: Evidence, name: str, all_evidence: tuple[Evidence, ...]) -> bool:

@@ -263,7 +263,7 @@ def test_a_hostile_log_takes_no_time(text: str) -> None:
 
     hypervisor.parse_kernel_log(text)
 
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 1
 
 
 def gather(manifest: str, path: pathlib.Path, **logged: str) -> tuple[hypervisor.Hypervisor, list[Problem]]:
