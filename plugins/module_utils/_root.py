@@ -57,7 +57,8 @@ class Root:
     @contextlib.contextmanager
     def open_parent(self, path: str, *, follow: bool = True) -> t.Iterator[tuple[int, str]]:
         """Descriptor of the directory that holds C(path), and the name in it, links on the way (and, with C(follow),
-        of the last component) resolved. The name is C(.) for the root itself. Raises OSError."""
+        of the last component) resolved. The name is C(.) for the root itself; nothing needs to be there under the
+        name. Raises OSError."""
         fds = [os.open(self.path, os.O_PATH | os.O_DIRECTORY)]
         try:
             todo = _parts(path)
@@ -243,6 +244,6 @@ def _link_target(name: str, parent: int) -> str | None:
     try:
         return os.readlink(name, dir_fd=parent)
     except OSError as error:
-        if error.errno == errno.EINVAL:  # not a link
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # not a link, or nothing at all
             return None
         raise

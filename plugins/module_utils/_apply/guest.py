@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing to a guest: everything recorded first, staged beside, made durable, then renamed into place."""
 
 from __future__ import annotations
-
-"""Writing to a guest: everything recorded first, staged beside, made durable, then renamed into place."""
 
 import base64
 import contextlib

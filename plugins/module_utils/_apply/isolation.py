@@ -1,9 +1,6 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """Running a program of a guest that is not running, so that it can harm neither the worker nor the guest.
 
 The program sees the guest's tree under an overlay whose upper layer is memory and is thrown away, a C(/dev) of five
@@ -12,6 +9,8 @@ IPC and host name namespaces, no way to gain privileges and no capability beyond
 is copied out of the overlay into an unnamed file. All of it, mounts and processes, ends with the process that asked
 for it, however that ends. What remains is the attack surface of the kernel's system calls: see docs/security.md.
 """
+
+from __future__ import annotations
 
 import ctypes
 import errno

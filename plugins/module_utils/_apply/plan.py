@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out a plan: files first, all of them staged before the first is put in its place, then commands."""
 
 from __future__ import annotations
-
-"""Carrying out a plan: files first, all of them staged before the first is put in its place, then commands."""
 
 import hashlib
 import tempfile

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Who runs a plan's commands: the guest itself when it is running, an isolation on the worker when it is not."""
 
 from __future__ import annotations
-
-"""Who runs a plan's commands: the guest itself when it is running, an isolation on the worker when it is not."""
 
 import os
 import subprocess

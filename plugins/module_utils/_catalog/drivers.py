@@ -1,14 +1,13 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """Kernel modules by what they are for, and the configuration symbols that build them in.
 
 Sources: drivers/hv, drivers/scsi/storvsc_drv.c, drivers/net/hyperv and their Kconfig files; drivers/ata/ata_piix.c;
 drivers/block/xen-blkfront.c; drivers/net/xen-netfront.c. Names are spelled with underscores.
 """
+
+from __future__ import annotations
 
 HYPERV_STORAGE = ("hv_vmbus", "hv_storvsc", "sd_mod")
 """What it takes to see a disk on Hyper-V."""

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The names by which hypervisors make themselves known."""
 
 from __future__ import annotations
-
-"""The names by which hypervisors make themselves known."""
 
 DMI_MACHINES: tuple[tuple[str, str], ...] = (
     ("Microsoft Corporation Virtual Machine", "hyperv"),

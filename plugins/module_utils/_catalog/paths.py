@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Where this collection keeps its own files in a guest."""
 
 from __future__ import annotations
-
-"""Where this collection keeps its own files in a guest."""
 
 STATE_PARENT = "/var/lib"
 STATE = "/var/lib/rehost-hyperv"

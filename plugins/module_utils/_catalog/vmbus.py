@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What Hyper-V puts on VMBus. The class GUIDs are those of Linux' include/linux/hyperv.h and tools/hv/lsvmbus."""
 
 from __future__ import annotations
-
-"""What Hyper-V puts on VMBus. The class GUIDs are those of Linux' include/linux/hyperv.h and tools/hv/lsvmbus."""
 
 DEVICE_KINDS: dict[str, str] = {
     "f8615163-df3e-46c5-913f-f2d2f965ed0e": "network",

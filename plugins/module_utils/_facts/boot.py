@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""How the guest starts: boot loader, its menu, and the entry that it takes by default."""
 
 from __future__ import annotations
-
-"""How the guest starts: boot loader, its menu, and the entry that it takes by default."""
 
 import functools
 import re

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The network interfaces and disks that the running kernel sees. There are none where no kernel runs."""
 
 from __future__ import annotations
-
-"""The network interfaces and disks that the running kernel sees. There are none where no kernel runs."""
 
 import dataclasses
 import posixpath

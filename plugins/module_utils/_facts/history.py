@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What this collection changed in the guest, from its journal, and what is there now."""
 
 from __future__ import annotations
-
-"""What this collection changed in the guest, from its journal, and what is there now."""
 
 import functools
 import hashlib

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything in a guest that tells what it runs on. What it all means together is judged by C(_plan.hypervisor)."""
 
 from __future__ import annotations
-
-"""Everything in a guest that tells what it runs on. What it all means together is judged by C(_plan.hypervisor)."""
 
 import dataclasses
 import re

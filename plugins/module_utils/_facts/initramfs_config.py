@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes initramfs images in the guest, and what it is told to put in."""
 
 from __future__ import annotations
-
-"""What makes initramfs images in the guest, and what it is told to put in."""
 
 import typing as t
 

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Installed kernels, and the initramfs image of each."""
 
 from __future__ import annotations
-
-"""Installed kernels, and the initramfs image of each."""
 
 import os
 import re

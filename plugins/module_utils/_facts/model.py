@@ -1,14 +1,13 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """Everything that is known of a guest, as data. This is the file to read first.
 
 Facts are gathered once and nothing is decided while gathering. Absent is None or (); what could not be read is a
 L{Problem}. Paths are the guest's own, text keeps bytes that are not UTF-8 as surrogates.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import typing as t

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading for facts: what cannot be read becomes a Problem, and gathering goes on."""
 
 from __future__ import annotations
-
-"""Reading for facts: what cannot be read becomes a Problem, and gathering goes on."""
 
 import typing as t
 

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the guest's configuration names disks, and what its disks hold."""
 
 from __future__ import annotations
-
-"""Where the guest's configuration names disks, and what its disks hold."""
 
 import functools
 import re

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what a running kernel shows of itself: attributes of one line, and links between objects."""
 
 from __future__ import annotations
-
-"""Reading what a running kernel shows of itself: attributes of one line, and links between objects."""
 
 import os
 import posixpath

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Which distribution a guest is, and what configures its network."""
 
 from __future__ import annotations
-
-"""Which distribution a guest is, and what configures its network."""
 
 import fnmatch
 import posixpath

@@ -1,14 +1,13 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """The journal in which everything that this collection touched in a guest is recorded before it is touched.
 
 One JSON object a line. C(original) lines say what was at a path before its first change, C(written) lines what this
 collection left there. A line that ends without a newline was cut off with the power: what it announces did not happen.
 """
+
+from __future__ import annotations
 
 import json
 import typing as t

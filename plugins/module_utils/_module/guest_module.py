@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Ansible and the collection meet: arguments, check and diff mode, errors and results, for every module alike."""
 
 from __future__ import annotations
-
-"""Where Ansible and the collection meet: arguments, check and diff mode, errors and results, for every module alike."""
 
 import contextlib
 import dataclasses
@@ -43,9 +42,9 @@ def run_info(
 ) -> None:
     """A module that only reads: its result is what C(report) makes of the facts."""
     module = _module(argument_spec)
-    with _errors(module), _guest(module, writable=False) as look:
+    with ending_errors(module), _guest(module, writable=False) as look:
         result = report(look(parts(module.params)), module.params)
-    module.exit_json(changed=False, **_clean(result))
+    module.exit_json(changed=False, **clean(result))
 
 
 def run(
@@ -55,7 +54,7 @@ def run(
 ) -> None:
     """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty."""
     module = _module(argument_spec)
-    with _errors(module), _guest(module, writable=not module.check_mode) as look:
+    with ending_errors(module), _guest(module, writable=not module.check_mode) as look:
         plan = planner(look(parts), module.params)
         left = plan
         if plan and not module.check_mode:
@@ -77,7 +76,7 @@ def run(
         result["diff"] = [change.diff() for change in plan.changes] + [
             {"prepared": f"{command.report()['command']}\n"} for command in plan.commands
         ]
-    module.exit_json(**_clean(result))
+    module.exit_json(**clean(result))
 
 
 class _Look:
@@ -128,7 +127,8 @@ def _shown_by(disk: GuestDisk, image: str) -> ImageDisk:
 
 
 @contextlib.contextmanager
-def _errors(module: AnsibleModule) -> t.Iterator[None]:
+def ending_errors(module: AnsibleModule) -> t.Iterator[None]:
+    """A GuestError ends the module, with what happened, where, and what to do."""
     problem: GuestError | None = None
     try:
         yield
@@ -136,21 +136,21 @@ def _errors(module: AnsibleModule) -> t.Iterator[None]:
         problem = error
     if problem is not None:
         message = problem.message if not problem.hint else f"{problem.message}. {problem.hint}"
-        module.fail_json(msg=_clean(message), **_clean(problem.details()))
+        module.fail_json(msg=clean(message), **clean(problem.details()))
 
 
-def _clean(value: t.Any) -> t.Any:
+def clean(value: t.Any) -> t.Any:
     """The same as JSON can hold it: ansible-core 2.19 refuses a result with lone surrogates, after all was written."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, t.Mapping):
-        return {_clean(key): _clean(item) for key, item in value.items()}
+        return {clean(key): clean(item) for key, item in value.items()}
     if isinstance(value, (frozenset, set)):
-        return sorted(_clean(item) for item in value)
+        return sorted(clean(item) for item in value)
     if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     return value

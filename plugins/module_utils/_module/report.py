@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts and verdicts as a module's result: plain values, small enough to read, with everything that was found."""
 
 from __future__ import annotations
-
-"""Facts and verdicts as a module's result: plain values, small enough to read, with everything that was found."""
 
 import typing as t
 

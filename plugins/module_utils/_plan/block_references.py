@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes for nothing in the guest to name a disk by a name that changes with the hypervisor."""
 
 from __future__ import annotations
-
-"""What it takes for nothing in the guest to name a disk by a name that changes with the hypervisor."""
 
 import typing as t
 

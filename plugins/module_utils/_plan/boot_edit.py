@@ -1,15 +1,14 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-from __future__ import annotations
-
 """Changing the kernel command lines of a guest, wherever its boot loader takes them from.
 
 With GRUB 2 both the menu that GRUB reads and the settings from which the next update-grub makes a new menu are
 changed, so that the guest boots alike before and after that; nothing else in the menu changes. With GRUB legacy the
 same goes for the entries and the magic comments of Debian's update-grub.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import functools
@@ -31,8 +30,8 @@ Edit = t.Callable[["CommandLine"], "CommandLine"]
 
 @dataclasses.dataclass(frozen=True)
 class BootEdit:
-    """The same edit in two forms. C(whole): of a complete command line, as a menu entry has it. C(part): of one that
-    is only added to others, so that nothing must be added to it that it does not have."""
+    """The same edit in two forms. C(whole): of a complete command line, as a menu entry has it. C(part): of one of
+    several that make up a command line: it only takes away what C(whole) does not leave in its place."""
 
     whole: Edit
     part: Edit
@@ -100,6 +99,8 @@ def _default_edits(boot: Boot, edit: BootEdit) -> t.Iterator[tuple[TextFile, t.C
     holders = [file for file in boot.defaults if LINUX in assignments.keys(assignments.parse(file.text))]
     last = holders[-1] if holders else boot.defaults[0]
     whole = " ".join(_values(boot))
+    if _edited(whole, edit.whole) == whole:
+        return
     for file in boot.defaults:
         yield file, functools.partial(_edit_defaults, file.text, edit, whole if file is last else None)
 

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of disks in a guest's configuration: which of them survive a change of hypervisor, and what to say instead."""
 
 from __future__ import annotations
-
-"""Names of disks in a guest's configuration: which of them survive a change of hypervisor, and what to say instead."""
 
 import re
 import typing as t

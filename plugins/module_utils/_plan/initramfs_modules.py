@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes for every image that the boot loader may load to hold the drivers that find the root there."""
 
 from __future__ import annotations
-
-"""What it takes for every image that the boot loader may load to hold the drivers that find the root there."""
 
 import dataclasses
 import typing as t
@@ -157,7 +156,7 @@ def _judge(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
             "initramfs.blacklists-module",
             "error",
             path,
-            f"{path} holds a blacklist of {', '.join(sorted(kept_away))}, which the guest itself has no longer: with it "
+            f"{path} holds a blacklist of {', '.join(sorted(kept_away))}, which the guest has no longer: with it "
             f"kernel {kernel.version} does not find its root on Hyper-V",
             f"initramfs_modules builds the image anew. By hand: update-initramfs -u -k {kernel.version}",
             blocks=True,

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes for kernel arguments to be there or not, and for consoles to be those that are wanted."""
 
 from __future__ import annotations
-
-"""What it takes for kernel arguments to be there or not, and for consoles to be those that are wanted."""
 
 import dataclasses
 import typing as t
@@ -56,13 +55,7 @@ def _with_present(line: CommandLine, wanted: Wanted) -> CommandLine:
 
 
 def _without_consoles(line: CommandLine, wanted: Wanted) -> CommandLine:
-    """A part of a command line: only consoles that are not wanted at all leave it."""
-    if wanted.consoles is None:
-        return line
-    unwanted = [value for value in kernel_cmdline.values(line, "console") if value not in wanted.consoles]
-    for value in unwanted:
-        line = kernel_cmdline.without(line, f"console={value}")
-    return line
+    return line if wanted.consoles is None else kernel_cmdline.without(line, "console=*")
 
 
 def _with_consoles(line: CommandLine, wanted: Wanted) -> CommandLine:

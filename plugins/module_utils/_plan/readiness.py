@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a guest boots on Hyper-V as it is, kernel by kernel, and why."""
 
 from __future__ import annotations
-
-"""Whether a guest boots on Hyper-V as it is, kernel by kernel, and why."""
 
 import dataclasses
 import typing as t
@@ -67,7 +66,7 @@ def assess(facts: GuestFacts) -> Readiness:
     )
     findings = [finding for plan in plans for finding in plan.findings]
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
-    findings += _without_kernel(kernels)
+    findings = list(dict.fromkeys([*findings, *_without_kernel(kernels)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)
     judged = default if default is not None else (kernels[0] if len(kernels) == 1 else None)
     generations = (
@@ -132,7 +131,7 @@ def _verdict(problems: t.Sequence[tuple[bool, str]], otherwise: str) -> Verdict:
 
 def _root_problems(facts: GuestFacts, entry: BootEntry | None) -> t.Iterator[tuple[bool, str]]:
     if entry is not None:
-        for value in cmdline.values(cmdline.parse(entry.cmdline), "root"):
+        for value in dict.fromkeys(cmdline.values(cmdline.parse(entry.cmdline), "root")):
             if is_unstable(value):
                 yield True, f"the boot loader says root={value}, and there is no such device on Hyper-V"
             elif value.startswith(("UUID=", "LABEL=")) and not entry.initrds:

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes for the guest to be as it was before this collection first changed it."""
 
 from __future__ import annotations
-
-"""What it takes for the guest to be as it was before this collection first changed it."""
 
 import typing as t
 

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What an installed kernel can drive, and from where."""
 
 from __future__ import annotations
-
-"""What an installed kernel can drive, and from where."""
 
 import re
 import typing as t
