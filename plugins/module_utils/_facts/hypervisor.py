@@ -134,7 +134,7 @@ def parse_kernel_log(text: str, source: str = "kernel log") -> KernelLog:
                 add(match.group(), _generation(match.group(2)), "firmware")
     for match in _ACPI_TABLE.finditer(boot):
         if match.group(1) in catalog.ACPI_OEM_IDS:
-            add(f"ACPI tables by {match.group(1)}", catalog.ACPI_OEM_IDS[match.group(1)], "firmware")
+            add(f"ACPI tables by {match.group(1)}", catalog.ACPI_OEM_IDS[match.group(1)], "bus")
     for match in _PCI_DEVICE.finditer(boot):
         for points_to in catalog.PCI_DEVICES.get(match.group(1), ()):
             add(match.group(), points_to, "bus")

@@ -3,16 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """On what a guest runs, judged from the evidence.
 
-The strongest kind of evidence decides, and whatever points elsewhere is a contradiction that is shown:
+The strongest kind of evidence decides, within a kind the majority, and whatever points elsewhere is a contradiction
+that is shown:
 
 interface
     The kernel talks to the hypervisor, or was built for it: Xen's hypercalls and XenStore, a Hyper-V root partition,
     the kernel of WSL2. Hypervisors that imitate others imitate what is needed to be detected, not this.
 firmware
-    DMI and ACPI name the virtual machine monitor that wrote them. Xen with viridian extensions, KVM with Hyper-V
+    DMI names the virtual machine monitor that wrote it. Xen with viridian extensions, KVM with Hyper-V
     enlightenments and VirtualBox with its Hyper-V interface change what CPUID says, and leave this alone.
 bus
-    VMBus, and devices on PCI and ACPI that only one hypervisor has. QEMU can have a VMBus.
+    VMBus, devices on PCI and ACPI that only one hypervisor has, the maker of the ACPI tables. QEMU can have a VMBus.
 cpu
     What CPUID claims, and all that follows from it: the kernel's C(Hypervisor detected), its clocksources. Any
     hypervisor can claim to be Hyper-V, so that Windows runs well on it.

@@ -51,6 +51,10 @@ def test_a_service_that_its_target_wants_starts_at_boot(tmp_path: pathlib.Path) 
     assert gather(SYSTEMD + CHRONY + link, tmp_path).enabled == ("chrony",)
 
 
+def test_a_tree_without_an_init_is_taken_to_start_by_systemd(tmp_path: pathlib.Path) -> None:
+    assert gather(TIMESYNCD, tmp_path).enabled == ("systemd-timesyncd",)
+
+
 def test_a_service_that_nothing_wants_does_not_start(tmp_path: pathlib.Path) -> None:
     found = gather(SYSTEMD + CHRONY + "=== /etc/rc2.d/S01chrony -> ../init.d/chrony\n", tmp_path)
 

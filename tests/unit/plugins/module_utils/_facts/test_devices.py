@@ -95,6 +95,12 @@ def test_a_legacy_interface_in_one_bond_with_a_synthetic_one_is_no_virtual_funct
     assert [found.kind for found in nics(manifest, tmp_path)] == ["synthetic", "legacy"]
 
 
+def test_only_pci_has_virtual_functions(tmp_path: pathlib.Path) -> None:
+    manifest = nic("eth0", "vmbus", "hv_netvsc") + nic("eth1", "usb", "r8152")
+
+    assert [found.kind for found in nics(manifest, tmp_path)] == ["synthetic", "other"]
+
+
 def test_two_pci_interfaces_with_one_address_are_no_virtual_functions(tmp_path: pathlib.Path) -> None:
     manifest = nic("eth0", "pci", "ixgbe") + nic("eth1", "pci", "ixgbe")
 
