@@ -18,7 +18,7 @@ import zlib
 from .. import _errors
 from .superblock import Window
 
-MAXIMUM_TEXT = 4 << 20
+MAXIMUM_TEXT = 1 << 20
 MAXIMUM_DEPTH = 16
 SECTOR = 512
 Section = t.Dict[str, t.Any]
@@ -60,7 +60,7 @@ class VolumeGroup:
 def read_volume_group(stream: t.BinaryIO, offset: int = 0, size: int | None = None) -> VolumeGroup | None:
     """The group on the physical volume at offset; None when the volume belongs to no group or keeps no metadata.
 
-    MalformedError: there is no LVM2 label, or what it leads to is damaged. LimitError: more than 4 MiB of text.
+    MalformedError: there is no LVM2 label, or what it leads to is damaged. LimitError: more than 1 MiB of text.
     """
     window = Window(stream, offset, size)
     for place, length in _metadata_areas(window):

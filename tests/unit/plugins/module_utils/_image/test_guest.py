@@ -24,6 +24,8 @@ from ansible_collections.rehost.hyperv.tests.unit.disk_builder import (
     Tree,
     add_logical_volumes,
     build_disk,
+    build_tree,
+    require,
     run,
 )
 
@@ -277,6 +279,40 @@ def test_a_program_that_still_uses_the_tree_is_told(
 
     with pytest.raises(_errors.GuestError, match="could not be unmounted"):
         in_child(leave_a_program)
+
+
+def test_an_esp_that_cannot_be_mounted_is_left_out_and_told(tmp_path: pathlib.Path, in_child: InChild) -> None:
+    fstab = "/dev/sda2 / ext4 defaults 0 1\nUUID=12AB-34CD /boot/efi vfat umask=0077 0 1\n"
+    root = debian(fstab, **{"boot/efi/": ""})
+    disk = build_disk(tmp_path / "disk", "gpt", [Part(34, "vfat", uuid="12AB-34CD"), Part(24, "ext4", root)])
+    seen = in_child(functools.partial(look, disk.path, writable=True))
+    if any(line.split()[-1] == "vfat" for line in pathlib.Path("/proc/filesystems").read_text().splitlines()):
+        assert seen.mounts == (("/", "2"), ("/boot/efi", "1"))
+    else:
+        assert seen.mounts == (("/", "2"),)
+        assert "/boot/efi was left out: the kernel of this machine has no vfat" in seen.problems[0]
+
+
+def test_a_root_in_a_subvolume_is_mounted_as_the_root(tmp_path: pathlib.Path, in_child: InChild) -> None:
+    disk = build_disk(tmp_path / "disk.raw", "dos", [Part(110, "btrfs")])
+    require("btrfs")
+
+    def move_into_subvolume() -> None:
+        kernel.enter_private_mounts()
+        top = tmp_path / "top"
+        top.mkdir()
+        with disk.path.open("r+b") as image, kernel.attached_loop(
+            image.fileno(), disk.placed[0].start, disk.placed[0].size, writable=True, directory=str(tmp_path)
+        ) as loop:
+            kernel.mount(loop.path, str(top), "btrfs", 0)
+        run("btrfs", "subvolume", "create", top / "@rootfs")
+        build_tree(top / "@rootfs", debian("/dev/xvda1 / btrfs defaults,subvol=@rootfs 0 0\n"))
+        kernel.unmount(str(top))
+
+    in_child(move_into_subvolume)
+    assert in_child(lambda: look(disk.path)).files["etc/fstab"].startswith("/dev/xvda1 / btrfs")
+    in_child(lambda: write(disk.path, "loop", {"etc/new": "text"}))
+    assert in_child(lambda: look(disk.path, "loop", ["etc/new"])).files == {"etc/new": "text"}
 
 
 def lvm_disk(tmp_path: pathlib.Path, fstab: str = "/dev/mapper/guest-root / ext4 defaults 0 1\n") -> Disk:
