@@ -157,7 +157,7 @@ class Machine:
         options = shlex.join(_ssh_options())
         return (
             f"{self.name} ansible_host=127.0.0.1 ansible_port={self.port} ansible_user=root "
-            f"ansible_ssh_common_args={shlex.quote(options)}"
+            f"ansible_python_interpreter=/usr/bin/python3 ansible_ssh_common_args={shlex.quote(options)}"
         )
 
     # hardware, as the host sees it
