@@ -14,13 +14,13 @@ PYTHON ?= /usr/bin/python3
 VENV := .venv
 # ansible and molecule look for their own commands on the PATH.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# A prebuilt virtual Hyper-V; where there is none, `make lab` builds it into .cache.
-export REHOST_LAB_QEMU ?= $(firstword $(wildcard ../shared/lab/prebuilt /opt/qemu-hv) $(CURDIR)/.cache/lab/qemu)
+# The virtual Hyper-V, found as tests/lab/emulator.py finds it; only the one below .cache is built here.
+LAB_BUILT := .cache/lab/qemu
+LAB_QEMU := $(or $(REHOST_LAB_QEMU),$(firstword $(wildcard ../shared/lab/prebuilt) $(LAB_BUILT)))
 
 DEBIAN_PACKAGES := .cache/setup/debian-packages
 LAB_PACKAGES := .cache/setup/lab-packages
 VENV_COMPLETE := $(VENV)/.complete
-LAB_QEMU := $(REHOST_LAB_QEMU)/bin/qemu-system-x86_64
 
 .PHONY: help
 help:  ## explain the targets
@@ -47,18 +47,19 @@ check: setup  ## lint, types, unit tests: before every commit
 	@$(VENV)/bin/python tests/run.py --group check
 
 .PHONY: test
-test: setup $(LAB_PACKAGES) $(if $(wildcard tests/lab/build),lab)  ## everything (STAGES="unit lab": only these)
+test: lab  ## everything (STAGES="unit lab": only these)
 	@$(VENV)/bin/python tests/run.py $(STAGES)
 
 .PHONY: lab
-lab: $(LAB_QEMU)  ## the virtual Hyper-V: QEMU with this project's patches (../shared/lab/prebuilt, /opt/qemu-hv or built)
-	@echo "virtual Hyper-V: $<"
+lab: setup $(LAB_PACKAGES)  ## the virtual Hyper-V: QEMU with this project's patches, prebuilt beside the checkout or built
+lab: $(if $(filter $(LAB_BUILT),$(LAB_QEMU)),$(LAB_BUILT)/bin/qemu-system-x86_64)
+	@echo "virtual Hyper-V: $(LAB_QEMU)"
 
-$(CURDIR)/.cache/lab/qemu/bin/qemu-system-x86_64: $(wildcard tests/lab/build tests/lab/patches/*) | setup $(LAB_PACKAGES)
-	tests/lab/build $(CURDIR)/.cache/lab/qemu
+$(LAB_BUILT)/bin/qemu-system-x86_64: $(wildcard tests/lab/build tests/lab/patches/*) | setup $(LAB_PACKAGES)
+	tests/lab/build $(CURDIR)/$(LAB_BUILT)
 
 .PHONY: demo
-demo: setup $(LAB_PACKAGES) lab  ## a guest's way from XenServer to Hyper-V and back, on the virtual ones
+demo: lab  ## a guest's way from XenServer to Hyper-V and back, on the virtual ones
 	@tests/demo/run
 
 .PHONY: benchmark
