@@ -233,7 +233,7 @@ def _find_root(access: Access, root_device: str | None) -> tuple[Volume, str]:
                 break
     if len(found) > 1:
         raise _errors.GuestError(
-            "there is more than one root file system: " + ", ".join(volume.describe() for volume, _ in found),
+            "there is more than one root file system: " + ", ".join(volume.describe() for volume, _subvolume in found),
             hint="say which with root_device",
         )
     if not found:
