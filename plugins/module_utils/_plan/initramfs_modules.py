@@ -313,8 +313,8 @@ def _build(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
             sorted(name for name in held.image.module_names(kernel.version) if provides(kernel, name) == MODULE)
         )
     if generator == "dracut":
-        hostonly = () if facts.is_live else ("--no-hostonly",)
-        argv = ("dracut", "--force", *hostonly, "--kver", kernel.version, OUTPUT)
+        elsewhere = () if facts.is_live else ("--no-hostonly", "--add-drivers", " ".join(keep))
+        argv = ("dracut", "--force", *elsewhere, "--kver", kernel.version, OUTPUT)
         inputs: tuple[tuple[str, str, int], ...] = ()
     else:
         argv = ("mkinitramfs", "-o", OUTPUT, kernel.version)

@@ -66,7 +66,7 @@ def assess(facts: GuestFacts) -> Readiness:
     )
     findings = [finding for plan in plans for finding in plan.findings]
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
-    findings = list(dict.fromkeys([*findings, *_without_kernel(kernels)]))
+    findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)
     judged = default if default is not None else (kernels[0] if len(kernels) == 1 else None)
     generations = (
@@ -74,6 +74,8 @@ def assess(facts: GuestFacts) -> Readiness:
         if judged is not None
         else ()
     )
+    if not generations and kernels and not any(_is_in_the_way(finding, facts) for finding in findings):
+        findings.append(_boots_nowhere(facts, judged))
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda finding: (order[finding.severity], finding.id, finding.subject))
     return Readiness(
@@ -222,6 +224,45 @@ def _without_kernel(kernels: t.Sequence[KernelVerdict]) -> t.Iterator[Finding]:
             "install linux-image-amd64 in the guest; one whose kernel was kept by the host needs its own",
             blocks=True,
         )
+
+
+def _without_loader(facts: GuestFacts) -> t.Iterator[Finding]:
+    if facts.boot.has_mbr_loader is False and not facts.boot.has_esp:
+        yield Finding(
+            "boot.no-loader",
+            "error",
+            "/boot",
+            "the disk has neither boot code in its first sector nor an EFI system partition: pygrub on the Xen host "
+            "needed none of them, and Hyper-V starts nothing from such a disk",
+            "start the virtual machine from a rescue system, and install GRUB on the disk",
+            blocks=True,
+        )
+
+
+def _boots_nowhere(facts: GuestFacts, judged: KernelVerdict | None) -> Finding:
+    """The reason why a guest is not ready that no other finding gives."""
+    if judged is None:
+        return Finding(
+            "boot.default-unknown",
+            "error",
+            facts.boot.menu.path if facts.boot.menu else "/boot",
+            "there are several kernels, and which of them starts by default cannot be told, so it is not known "
+            "whether the guest boots",
+            "name the default entry in /etc/default/grub (GRUB_DEFAULT) and run update-grub",
+            blocks=True,
+        )
+    reasons = [
+        f"generation {number}: {'; '.join(verdict.why)}"
+        for number, verdict in ((1, judged.generation1), (2, judged.generation2))
+    ]
+    return Finding(
+        "kernel.boots-nowhere",
+        "error",
+        judged.version,
+        f"kernel {judged.version}, which starts by default, is not known to boot on Hyper-V. {'. '.join(reasons)}",
+        "remove what stands in the way on one of the generations; often a newer kernel does",
+        blocks=True,
+    )
 
 
 def _unread(path: str, message: str) -> Finding:
