@@ -77,6 +77,28 @@ def test_a_masked_service_does_not_start(tmp_path: pathlib.Path) -> None:
     assert found.enabled == ()
 
 
+def test_on_sysvinit_a_mask_of_systemd_does_not_count(tmp_path: pathlib.Path) -> None:
+    manifest = "=== /etc/init.d/ntp\n=== /usr/sbin/ntpd\n=== /etc/rc2.d/S02ntp -> ../init.d/ntp\n"
+    mask = "=== /etc/systemd/system/ntp.service -> /dev/null\n"
+
+    assert gather(SYSVINIT + manifest + mask, tmp_path).enabled == ("ntp",)
+
+
+def test_another_name_of_a_service_is_no_service(tmp_path: pathlib.Path) -> None:
+    # as ntpsec of Debian 12 has it
+    manifest = (
+        "=== /lib/systemd/system/ntpsec.service\n[Install]\nAlias=ntp.service\n"
+        "=== /etc/systemd/system/ntp.service -> /lib/systemd/system/ntpsec.service\n"
+        + WANTED
+        + "ntpsec.service -> /lib/systemd/system/ntpsec.service\n"
+    )
+
+    found = gather(SYSTEMD + manifest, tmp_path)
+
+    assert found.services == ("ntpsec",)
+    assert found.enabled == ("ntpsec",)
+
+
 def test_units_are_found_on_a_merged_usr(tmp_path: pathlib.Path) -> None:
     manifest = (
         "=== /lib -> usr/lib\n=== /sbin -> usr/sbin\n=== /usr/sbin/init -> ../lib/systemd/systemd\n"
