@@ -18,7 +18,7 @@ import errno
 import fcntl
 import os
 import secrets
-import selectors
+import select
 import shutil
 import subprocess
 import time
@@ -32,7 +32,6 @@ from .access import Access, UnmountableError
 _LAUNCH = 600.0  # seconds; under software emulation on a busy machine a start was seen to take minutes
 _COMMAND = 300.0
 _STOP = 30.0
-_MESSAGE = 64 << 10  # bytes kept of its error messages
 _ANSWER = 4 << 20  # bytes of one answer; the appliance itself sends no longer file
 _EXT = ("ext2", "ext3", "ext4")
 
@@ -72,7 +71,7 @@ def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
         raise _errors.ToolMissingError("guestfish is not installed", hint="install the package libguestfs-tools")
     with open(path, "rb") as image:
         layout = volumes.read_layout(image, os.fstat(image.fileno()).st_size)
-    with loop.private_directory() as directory, Guestfish(path, writable) as guestfish:
+    with loop.private_directory() as directory, Guestfish(path, directory, writable) as guestfish:
         access = LibguestfsAccess(guestfish, layout, directory, writable)
         try:
             yield access
@@ -138,6 +137,7 @@ class LibguestfsAccess(Access):
                     path=self.tree,
                     hint="something still uses the tree; end it and start again from the original image",
                 ) from error
+            # Whatever it was told to look up and did not find, it called an error; that is none of this session's.
             self.guestfish.wait(_COMMAND)
         self.guestfish.ask("umount-all")
 
@@ -164,11 +164,16 @@ def _device(volume: volumes.Volume) -> str:
 
 
 class Guestfish:
-    """A running guestfish with one image. Killed with this process, and its appliance with it."""
+    """A running guestfish with one image. Killed with this process, and its appliance with it.
 
-    def __init__(self, path: str, writable: bool) -> None:
+    Its messages go to a file in directory, which is small: while it serves the tree, nobody reads them, and a pipe
+    that is full would stop it.
+    """
+
+    def __init__(self, path: str, directory: str, writable: bool) -> None:
         self.path = path
         self.writable = writable
+        self.messages = os.path.join(directory, "messages")
 
     def __enter__(self) -> Guestfish:
         environment = {**os.environ, "LC_ALL": "C"}
@@ -176,18 +181,18 @@ class Guestfish:
         if not kvm_works():
             environment.setdefault("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
         self.marker = secrets.token_hex(16)  # which no content of the guest can contain
-        self.process = subprocess.Popen(
-            ["guestfish", "--format=raw", "--rw" if self.writable else "--ro", "-a", os.path.abspath(self.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            preexec_fn=kernel.die_with_parent,  # noqa: PLW1509  (no threads here)
-            bufsize=0,
-        )
+        with open(self.messages, "ab") as messages:
+            self.process = subprocess.Popen(
+                ["guestfish", "--format=raw", "--rw" if self.writable else "--ro", "-a", os.path.abspath(self.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                env=environment,
+                preexec_fn=kernel.die_with_parent,  # noqa: PLW1509  (no threads here)
+                bufsize=0,
+            )
         try:
-            self.tell("run")
-            self.wait(_LAUNCH)
+            self.ask("run", seconds=_LAUNCH)
         except _errors.GuestError as error:
             self._stop()
             raise _errors.GuestError(
@@ -215,56 +220,48 @@ class Guestfish:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            t.cast("t.BinaryIO", stream).close()
+        t.cast("t.BinaryIO", self.process.stdout).close()
 
-    def ask(self, *words: str) -> str:
+    def ask(self, *words: str, seconds: float = _COMMAND) -> str:
         """What a command prints. UnmountableError with its message when it fails."""
         self.tell(*words)
-        return self.wait(_COMMAND)
+        answer = self.wait(seconds)
+        error = self._error()
+        if error:
+            raise UnmountableError(error)
+        return answer
 
     def tell(self, *words: str) -> None:
         """Sends a command, and another one that says when it is done."""
+        os.truncate(self.messages, 0)
         line = "-" + " ".join([words[0], *(quote(word) for word in words[1:])])
         data = line.encode("utf-8", "surrogateescape") + b"\necho " + self.marker.encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # it has ended; wait() then says why
             t.cast("t.BinaryIO", self.process.stdin).write(data)
 
     def wait(self, seconds: float) -> str:
-        """The answer to the last command told."""
-        stdout, stderr = (
-            t.cast("t.BinaryIO", stream).fileno() for stream in (self.process.stdout, self.process.stderr)
-        )
-        answer, message = b"", b""
+        """What the last command told prints, whether it fails or not."""
+        stdout = t.cast("t.BinaryIO", self.process.stdout).fileno()
+        answer = b""
         end = self.marker.encode() + b"\n"
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            selector.register(stderr, selectors.EVENT_READ)
-            while selector.get_map():
-                # What a command says on stderr is there before the marker is: so once more after it, without waiting.
-                done = answer.endswith(end)
-                left = deadline - time.monotonic()
-                ready = selector.select(0 if done else max(0.0, left))
-                if done and not ready:
-                    break
-                if left < 0:
-                    raise _errors.GuestError("libguestfs did not answer within %d seconds" % seconds)
-                for key, _events in ready:
-                    data = os.read(key.fd, 65536)
-                    if not data:
-                        selector.unregister(key.fd)
-                    elif key.fd == stdout:
-                        answer += data
-                    else:
-                        message = (message + data)[-_MESSAGE:]
-                if len(answer) > _ANSWER + len(end) + 1:
-                    raise _errors.LimitError("libguestfs gives an answer of more than %d bytes" % _ANSWER)
-        if not answer.endswith(end):
-            raise _errors.GuestError("guestfish has ended: " + _last_error(message))
-        if b"error:" in message:
-            raise UnmountableError(_last_error(message))
+        while not answer.endswith(end):
+            left = deadline - time.monotonic()
+            if left < 0 or not select.select([stdout], [], [], left)[0]:
+                raise _errors.GuestError("libguestfs did not answer within %d seconds" % seconds)
+            data = os.read(stdout, 65536)
+            if not data:
+                raise _errors.GuestError("guestfish has ended: " + (self._error() or "it gave no reason"))
+            answer += data
+            if len(answer) > _ANSWER + len(end) + 1:
+                raise _errors.LimitError("libguestfs gives an answer of more than %d bytes" % _ANSWER)
         return answer[: -len(end)].decode("utf-8", "surrogateescape")
+
+    def _error(self) -> str:
+        """The last error that it wrote since the last command, without what libguestfs puts before it."""
+        with open(self.messages, encoding="utf-8", errors="replace") as messages:
+            lines = [line for line in messages if "error:" in line]
+        return lines[-1].split("error:", 1)[1].strip() if lines else ""
 
 
 def quote(word: str) -> str:
@@ -273,9 +270,3 @@ def quote(word: str) -> str:
         word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     )
     return '"%s"' % escaped
-
-
-def _last_error(message: bytes) -> str:
-    """The last error in what guestfish wrote, without what libguestfs puts before it."""
-    lines = [line for line in message.decode("utf-8", "replace").splitlines() if "error:" in line]
-    return lines[-1].split("error:", 1)[1].strip() if lines else "it gave no reason"

@@ -45,7 +45,9 @@ def test_an_appliance_that_does_not_start_is_an_error_with_advice(
     monkeypatch.setattr(libguestfs, "_STOP", 0.2)
     image = tmp_path / "image"
     image.write_bytes(bytes(4096))
-    with pytest.raises(_errors.GuestError, match=said) as caught, libguestfs.Guestfish(str(image), False):
+    with pytest.raises(_errors.GuestError, match=said) as caught, libguestfs.Guestfish(
+        str(image), str(tmp_path), False
+    ):
         pass
     assert "libguestfs-test-tool" in caught.value.hint
 
