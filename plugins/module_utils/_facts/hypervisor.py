@@ -194,7 +194,7 @@ def _read_log(reader: KernelReader, kernel_log: str) -> KernelLog:
 def _last_boot(text: str) -> int | None:
     """Where the line begins with which the last boot does."""
     found = len(text)
-    for _ in range(_MENTIONS):
+    for _mention in range(_MENTIONS):
         found = text.rfind("Linux version ", 0, found)
         if found < 0:
             return None
@@ -311,7 +311,7 @@ def _buses(reader: KernelReader, devices: tuple[VmbusDevice, ...]) -> t.Iterator
 
 def _processor(reader: KernelReader) -> t.Iterator[Evidence]:
     cpu = reader.content("/proc/cpuinfo").partition("\n\n")[0]
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in cpu.split("\n"))}
+    fields = {key.strip(): value.strip() for key, _colon, value in (line.partition(":") for line in cpu.split("\n"))}
     if "flags" in fields:  # x86
         is_virtual = "hypervisor" in fields["flags"].split()
         value = "flag hypervisor" if is_virtual else "no flag hypervisor"
