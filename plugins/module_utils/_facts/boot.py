@@ -139,6 +139,8 @@ def _guest_path(reader: Reader, path: str) -> str:
         real = reader.attempt(candidate, functools.partial(reader.root.real_path, candidate))
         if real is not None:
             return real
+    if first.startswith("@") and below.startswith("boot/"):
+        return "/" + below
     return plain if plain.startswith("/boot/") else "/boot" + plain
 
 

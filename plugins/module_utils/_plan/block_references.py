@@ -10,7 +10,7 @@ import typing as t
 from .._errors import GuestError
 from .._formats import assignments, crypttab, fstab, kernel_cmdline, lvm_conf, mdadm_conf
 from .boot_edit import BootEdit, edit_boot
-from .disk_names import find, is_unstable, is_unstable_pattern, stable_spec
+from .disk_names import LVM_FILTERS, find, is_unstable, is_unstable_pattern, stable_spec
 from .model import FileChange, Finding, Plan
 
 if t.TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _resume(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange
         if stable is None:
             # without a device there is nothing to resume from, and waiting for it costs 30 seconds at every boot
             stable = "none"
-        findings.append(_kernel_name(file.path, 1, named, "resume", stable, blocks=False))
+        findings.append(_kernel_name(file.path, None, named, "resume", stable, blocks=False))
         yield FileChange(
             file.path, file.text, assignments.render(assignments.with_value(document, "RESUME", stable)), REASON
         )
@@ -130,7 +130,7 @@ def _lvm(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
     if file is None:
         return
     document = lvm_conf.parse(file.text)
-    for path in ("devices/filter", "devices/global_filter"):
+    for path in LVM_FILTERS:
         patterns = lvm_conf.values(document, path) or ()
         wanted: list[str] = []
         for pattern in patterns:
@@ -152,7 +152,7 @@ def _lvm(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
 def _boot(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
     default = facts.boot.default
     seen: set[str] = set()
-    for entry in facts.boot.entries:
+    for entry in sorted(facts.boot.entries, key=lambda entry: not entry.is_default):
         line = kernel_cmdline.parse(entry.cmdline)
         for name in _DEVICE_ARGUMENTS:
             for value in kernel_cmdline.values(line, name):

@@ -87,38 +87,47 @@ def _edit_extlinux(text: str, edit: BootEdit) -> str:
     document = extlinux_conf.parse(text)
     for index in range(len(document.entries)):
         entry = document.entries[index]
-        document = extlinux_conf.with_append(document, entry, _edited(entry.append or "", edit.whole))
+        if entry.kernel:
+            document = extlinux_conf.with_append(document, entry, _edited(entry.append or "", edit.whole))
     return extlinux_conf.render(document)
 
 
 def _default_edits(boot: Boot, edit: BootEdit) -> t.Iterator[tuple[TextFile, t.Callable[[], str]]]:
     """GRUB 2's settings: both variables are edited where they stand; what is missing is added to the last assignment
-    of GRUB_CMDLINE_LINUX, which is the one that update-grub takes for every entry."""
+    of GRUB_CMDLINE_LINUX that is complete in itself, as update-grub takes that variable for every entry. A file that
+    adds to what an earlier one sets (GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX more") sees it as it is after the edit."""
     if boot.loader != "grub2" or not boot.defaults:
         return
-    holders = [file for file in boot.defaults if LINUX in assignments.keys(assignments.parse(file.text))]
-    last = holders[-1] if holders else boot.defaults[0]
-    whole = " ".join(_values(boot))
+    documents = [assignments.parse(file.text) for file in boot.defaults]
+    known = {LINUX: "", LINUX_DEFAULT: ""}
+    for document in documents:
+        known.update(_values(document, known))
+    whole = " ".join([value for value in known.values() if value])
     if _edited(whole, edit.whole) == whole:
         return
-    for file in boot.defaults:
-        yield file, functools.partial(_edit_defaults, file.text, edit, whole if file is last else None)
+    complete = [index for index, document in enumerate(documents) if assignments.value(document, LINUX) is not None]
+    place = complete[-1] if complete else 0
+    known = {LINUX: "", LINUX_DEFAULT: ""}
+    for index, document in enumerate(documents):
+        lacking = _added(whole, edit) if index == place else ()
+        yield boot.defaults[index], functools.partial(_edit_defaults, document, edit, dict(known), lacking)
+        known.update({key: _edited(value, edit.part) for key, value in _values(document, known).items()})
+        known[LINUX] = " ".join([part for part in (known[LINUX], *lacking) if part])
 
 
-def _edit_defaults(text: str, edit: BootEdit, whole: str | None) -> str:
-    document = assignments.parse(text)
+def _edit_defaults(
+    document: assignments.Document, edit: BootEdit, known: t.Mapping[str, str], lacking: t.Sequence[str]
+) -> str:
     for key in (LINUX, LINUX_DEFAULT):
-        value = assignments.value(document, key)
+        value = assignments.value(document, key, initial=known)
         if key not in assignments.keys(document):
             continue
         if value is None:
             raise GuestError(f"{key} is computed by the file, so it is not known what it is", hint="Write it out.")
         document = _assign(document, key, value, _edited(value, edit.part))
-    if whole is not None:
-        lacking = _added(whole, edit)
-        value = assignments.value(document, LINUX) or ""
-        if lacking:
-            document = _assign(document, LINUX, value, " ".join([part for part in (value, *lacking) if part]))
+    if lacking:
+        value = assignments.value(document, LINUX, initial=known) or ""
+        document = _assign(document, LINUX, value, " ".join([part for part in (value, *lacking) if part]))
     return assignments.render(document)
 
 
@@ -133,14 +142,13 @@ def _added(whole: str, edit: BootEdit) -> list[str]:
     return [text for text in wanted if text not in parts]
 
 
-def _values(boot: Boot) -> list[str]:
-    found = {LINUX: "", LINUX_DEFAULT: ""}
-    for file in boot.defaults:
-        document = assignments.parse(file.text)
-        for key in found:
-            if key in assignments.keys(document):
-                found[key] = assignments.value(document, key) or ""
-    return [value for value in found.values() if value]
+def _values(document: assignments.Document, known: t.Mapping[str, str]) -> dict[str, str]:
+    """What a file sets the two variables to, where that can be told without running it."""
+    found = {}
+    for key in (LINUX, LINUX_DEFAULT):
+        if key in assignments.keys(document):
+            found[key] = assignments.value(document, key, initial=known) or ""
+    return found
 
 
 def _edited(text: str, edit: Edit) -> str:

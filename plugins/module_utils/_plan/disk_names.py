@@ -12,8 +12,12 @@ if t.TYPE_CHECKING:
     from .._facts.model import BlockDevice
 
 # kernel names of disks and partitions by the driver that serves them, and the names that udev derives from where a
-# disk is plugged in or what it is called: all of these change when the virtual hardware does
-_UNSTABLE = re.compile(r"/dev/(?:(?:xvd|sd|hd|vd|ubd)[a-z]+\d*|disk/by-(?:path|id|diskseq)/.+)")
+# disk is plugged in or what it is called: all of these change when the virtual hardware does. In by-id, the names of
+# what lies on disks do not.
+_UNSTABLE = re.compile(
+    r"/dev/(?:(?:xvd|sd|hd|vd|ubd)[a-z]+\d*|disk/by-(?:path|diskseq)/.+|disk/by-id/(?!dm-|md-|lvm-pv-uuid-).+)"
+)
+LVM_FILTERS = ("devices/filter", "devices/global_filter")
 _KERNEL_NAME = re.compile(r"/dev/((?:xvd|sd|hd|vd|ubd)[a-z]+\d*)")
 
 

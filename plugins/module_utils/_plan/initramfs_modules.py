@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .._catalog import drivers
 from .._catalog.paths import DRACUT_CONFIG, INITRAMFS_CHECKSUMS, INITRAMFS_HOOK
 from .._errors import GuestError
-from .._formats import assignments, crypttab, fstab, initramfs, modprobe_conf
-from .disk_names import is_unstable
+from .._formats import assignments, crypttab, fstab, initramfs, lvm_conf, modprobe_conf
+from .disk_names import LVM_FILTERS, is_unstable
 from .model import OUTPUT, Command, FileChange, Finding, Plan, Proof
 from .support import MODULE, boot_kernels, file_system_drivers, needed_from_image, provides
 
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
 # only while an image is built on the worker, see _inputs
 _BUILD_CONFIG = "/etc/initramfs-tools/conf.d/zzz-rehost-hyperv-build"
 _BUILD_HOOK = "/etc/initramfs-tools/hooks/zzz-rehost-hyperv-build"
+_LOGICAL_VOLUME = re.compile(r"/dev/(?!disk/|md/)[^/]+/[^/]+")  # /dev/mapper/vg-root, /dev/vg/root
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,7 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
             if found is None:
                 continue
             findings.append(found)
-            lacks = lacks or found.id != "initramfs.stale-resume"
+            lacks = lacks or not found.id.startswith("initramfs.stale-")
             command = _build(facts, kernel, path, needed)
             if command is not None:
                 commands.append(command)
@@ -161,6 +163,17 @@ def _judge(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
             f"initramfs_modules builds the image anew. By hand: update-initramfs -u -k {kernel.version}",
             blocks=True,
         )
+    outdated = _outdated_names(facts, found.image)
+    if outdated:
+        return Finding(
+            "initramfs.stale-configuration",
+            "error",
+            path,
+            f"{path} holds an older configuration of the guest, which finds the root by {', '.join(outdated)}: on "
+            f"Hyper-V there is no such device, and kernel {kernel.version} does not boot",
+            f"initramfs_modules builds the image anew. By hand: update-initramfs -u -k {kernel.version}",
+            blocks=True,
+        )
     stale = _stale_resume(facts, found)
     if stale:
         return Finding(
@@ -185,6 +198,36 @@ def blacklisted_in(image: initramfs.Image) -> frozenset[str]:
 def _blacklisted(facts: GuestFacts) -> frozenset[str]:
     documents = [modprobe_conf.parse(file.text) for file in facts.xen.modprobe if "/modprobe.d/" in file.path]
     return frozenset(name for document in documents for name in modprobe_conf.blacklisted(document))
+
+
+def _outdated_names(facts: GuestFacts, image: initramfs.Image) -> tuple[str, ...]:
+    """What the filters of LVM and the crypttab in an image say of Xen's disks, and the guest's own no longer do."""
+    found: dict[str, None] = {}
+    for now, name, read in (
+        (facts.storage.lvm, "etc/lvm/lvm.conf", _xen_only_filters),
+        (facts.storage.crypttab, "cryptroot/crypttab", _unstable_sources),
+    ):
+        held = image.content(name)
+        if held is not None:
+            still = read(now.text) if now is not None else ()
+            found.update(
+                dict.fromkeys(item for item in read(held.decode("utf-8", "surrogateescape")) if item not in still)
+            )
+    return tuple(found)
+
+
+def _xen_only_filters(text: str) -> tuple[str, ...]:
+    """The patterns in an lvm.conf that speak of Xen's disks and have no twin that speaks of SCSI disks."""
+    document = lvm_conf.parse(text)
+    found = []
+    for path in LVM_FILTERS:
+        patterns = lvm_conf.values(document, path) or ()
+        found += [item for item in patterns if "xvd" in item and item.replace("xvd", "sd") not in patterns]
+    return tuple(found)
+
+
+def _unstable_sources(text: str) -> tuple[str, ...]:
+    return tuple([entry.device for entry in crypttab.entries(crypttab.parse(text)) if is_unstable(entry.device)])
 
 
 def _stale_resume(facts: GuestFacts, image: Initramfs) -> str | None:
@@ -239,7 +282,7 @@ def root_drivers(facts: GuestFacts, kernel: Kernel) -> tuple[str, ...]:
         return ()
     for entry in fstab.entries(fstab.parse(facts.storage.fstab.text)):
         if entry.mount_point == "/":
-            mapper = ("dm_mod",) if entry.spec.startswith("/dev/mapper/") else ()
+            mapper = ("dm_mod",) if _LOGICAL_VOLUME.fullmatch(entry.spec) else ()
             return (*file_system_drivers(kernel, entry.fs_type), *mapper)
     return ()
 

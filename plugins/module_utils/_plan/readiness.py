@@ -160,8 +160,8 @@ def _disk_problems(
     """Why the kernel does not see its root disk through these drivers."""
     problems = []
     absent = [name for name in chain if provides(kernel, name) is None]
-    if kernel.modules is None and kernel.config is None:
-        return [(False, f"neither modules nor a configuration of kernel {kernel.version} are there to be judged")]
+    if kernel.modules is None and absent:
+        return [(False, f"the modules of kernel {kernel.version} are not there, so it is not known what it can drive")]
     if absent:
         problems.append((True, f"kernel {kernel.version} has no driver {', '.join(absent)}"))
     root = initramfs_modules.root_drivers(facts, kernel)
