@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import typing as t
@@ -41,8 +42,8 @@ class Root:
     """
 
     def __init__(self, path: str = "/") -> None:
-        self.path = os.path.realpath(path)
-        if not os.path.isdir(self.path):
+        self.path = "/" if "\0" in path else os.path.realpath(path)
+        if "\0" in path or not os.path.isdir(self.path):
             raise GuestError(
                 f"{path} is not a directory, so there is no guest in it",
                 path=path,
@@ -94,12 +95,15 @@ class Root:
     def open(self, path: str) -> t.BinaryIO | None:
         """A regular file for reading; None when there is none."""
         with self._absent_or_error(path), self.open_parent(path) as (parent, name):
-            # O_NONBLOCK: opening a fifo must not wait for a writer
-            fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                os.close(fd)
-                raise GuestError(f"{path} is not a regular file and is not read", path=path)
-            return os.fdopen(fd, "rb")
+            found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                if not stat.S_ISREG(os.fstat(found).st_mode):
+                    raise GuestError(f"{path} is not a regular file and is not read", path=path)
+                # opening some devices has effects (a watchdog starts, a tape rewinds): only what was just looked at is
+                # opened. O_NONBLOCK: a file of procfs must not make us wait
+                return os.fdopen(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+            finally:
+                os.close(found)
         return None
 
     def read_bytes(self, path: str, limit: int = MAX_FILE) -> bytes | None:
@@ -108,7 +112,7 @@ class Root:
         if stream is None:
             return None
         with stream, self._absent_or_error(path):
-            data = stream.read(limit + 1)
+            data = stream.read(limit + 1) or b""  # None from a file that would make us wait
             if len(data) > limit:
                 raise LimitError(
                     f"{path} is larger than {limit} bytes, more than any such file has",
@@ -164,10 +168,25 @@ class Root:
             return _link_target(name, parent)
         return None
 
+    def sha256(self, path: str) -> str | None:
+        """SHA-256 of a file of any size, in hexadecimal; None when there is no such file."""
+        stream = self.open(path)
+        if stream is None:
+            return None
+        digest = hashlib.sha256()
+        with stream, self._absent_or_error(path):
+            for chunk in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(chunk)
+        return digest.hexdigest()
+
     def real_path(self, path: str) -> str | None:
         """The guest path without any link in it; None when nothing is there."""
-        with self._absent_or_error(path), self.open_parent(path) as (parent, name):
-            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        return self.place_of(path) if self.exists(path) else None
+
+    def place_of(self, path: str, *, follow: bool = True) -> str | None:
+        """The guest path without any link in it (the last component is left alone without C(follow)), whether or not
+        something is there; None when there is no directory to hold it."""
+        with self._absent_or_error(path), self.open_parent(path, follow=follow) as (parent, name):
             here = os.readlink(f"/proc/self/fd/{parent}")
             inside = "/" + os.path.relpath(here, self.path) if here != self.path else "/"
             return inside if name == "." else os.path.join(inside, name)

@@ -10,11 +10,12 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import stat
 import typing as t
 
-from .._catalog.paths import BLOBS, JOURNAL, STATE, STATE_PARENT
+from .._catalog.paths import BLOBS, JOURNAL, STAGED_SUFFIX, STATE, STATE_PARENT
 from .._errors import GuestError
 from .._formats import rollback_journal
 from .._formats.rollback_journal import Original, Written
@@ -23,6 +24,7 @@ if t.TYPE_CHECKING:
     from .._root import Root
 
 _CHUNK = 1 << 20
+_ACCESS_CONTROL = "system.posix_acl_access"
 
 
 class Guest:
@@ -44,17 +46,17 @@ class Guest:
             os.close(self._journal)
             self._journal = None
 
-    # -- what is there
+    # -- changes; their paths have no link but in the last component (Root.place_of)
 
-    def content_hash(self, path: str) -> str | None:
-        """SHA-256 of a file, in hexadecimal; None when there is none."""
-        stream = self.root.open(path)
-        if stream is None:
-            return None
-        with stream:
-            return _sha256(stream)
-
-    # -- changes
+    def write(self, path: str, chunks: t.Iterable[bytes], mode: int) -> None:
+        """Stages a file's new content and puts it in its place."""
+        staged = self.stage(path, chunks, mode)
+        try:
+            self.commit(staged)
+        except BaseException:
+            self.discard(staged)
+            raise
+        os.close(staged.parent)
 
     def stage(self, path: str, chunks: t.Iterable[bytes], mode: int) -> Staged:
         """Writes a file's new content beside it, durable, with the owner, mode and attributes of the file that it
@@ -62,9 +64,8 @@ class Guest:
         self._make_directories(os.path.dirname(path))
         self.record(path)
         with self._errors(path), self.root.open_parent(path) as (parent, name):
-            staged = f".{name}.rehost-new"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(staged, dir_fd=parent)  # left by a run that was killed
+            staged = _staged_name(name)
+            _unlink_if_there(staged, parent)
             fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
             try:
                 digest = hashlib.sha256()
@@ -81,16 +82,15 @@ class Guest:
             return Staged(os.dup(parent), name, staged, digest.hexdigest(), path)
 
     def commit(self, staged: Staged) -> None:
-        """Puts a staged file in its place."""
+        """Puts a staged file in its place; then, or when it is discarded, C(parent) is to be closed."""
+        self._append(Written(staged.path, staged.sha256))
         with self._errors(staged.path):
-            self._append(Written(staged.path, staged.sha256))
             os.rename(staged.temporary, staged.name, src_dir_fd=staged.parent, dst_dir_fd=staged.parent)
             _sync_directory(staged.parent)
-            os.close(staged.parent)
 
     def discard(self, staged: Staged) -> None:
         """Removes a staged file that is not wanted after all."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # what stays is removed when the journal is opened the next time
             os.unlink(staged.temporary, dir_fd=staged.parent)
         os.close(staged.parent)
 
@@ -104,27 +104,26 @@ class Guest:
 
     def link(self, path: str, target: str) -> None:
         """Makes a symbolic link, or one that is there point elsewhere."""
+        self._make_directories(os.path.dirname(path))
         self.record(path)
         self._append(Written(path, target))
-        self._make_directories(os.path.dirname(path))
         with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
-            temporary = f".{name}.rehost-new"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=parent)
+            temporary = _staged_name(name)
+            _unlink_if_there(temporary, parent)
             os.symlink(target, temporary, dir_fd=parent)
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             _sync_directory(parent)
 
     def restore(self, original: Original) -> None:
         """Puts back what was at a path: content, owner, mode, times and extended attributes."""
+        self._lock()
         with self._errors(original.path), self.root.open_parent(original.path, follow=False) as (parent, name):
             if original.kind == "absent":
                 _remove(parent, name)
                 return
             if original.kind == "link":
-                temporary = f".{name}.rehost-new"
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=parent)
+                temporary = _staged_name(name)
+                _unlink_if_there(temporary, parent)
                 os.symlink(original.target, temporary, dir_fd=parent)
                 os.chown(temporary, original.uid, original.gid, dir_fd=parent, follow_symlinks=False)
                 os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
@@ -133,21 +132,25 @@ class Guest:
             os.utime(name, ns=(original.mtime_ns, original.mtime_ns), dir_fd=parent, follow_symlinks=False)
             _sync_directory(parent)
 
-    def forget(self, parent_mtime_ns: int) -> None:
-        """Removes the journal and all copies: there is nothing left to roll back."""
+    def forget(self, parent_mtime_ns: int | None) -> None:
+        """Removes the journal and all copies: there is nothing left to roll back. The directory that held them gets
+        the time that it had before, or (None) keeps the one that it has."""
+        self._lock()
+        if parent_mtime_ns is None:
+            held = self.root.stat(STATE_PARENT)
+            parent_mtime_ns = held.mtime_ns if held is not None else 0
+        self._unlink(JOURNAL)  # first: without the copies it would promise what cannot be kept
         for name in self.root.list_names(BLOBS):
             self._unlink(f"{BLOBS}/{name}")
-        for path in (BLOBS, JOURNAL, STATE):
+        for path in (BLOBS, STATE):
             self._unlink(path)
-        with self._errors(STATE_PARENT), self.root.open_parent(STATE_PARENT) as (parent, name):
-            os.utime(name, ns=(parent_mtime_ns, parent_mtime_ns), dir_fd=parent, follow_symlinks=False)
+        self._set_time(STATE_PARENT, parent_mtime_ns)
 
     # -- the journal
 
     def record(self, path: str) -> None:
         """Makes the journal know what is at a path now, unless it knows already what was there before."""
-        if self._journal is None:
-            self._open_journal()
+        self._lock()
         if path in self._recorded:
             return
         directory = os.path.dirname(path)
@@ -171,7 +174,8 @@ class Guest:
         if found.kind != "file":
             raise GuestError(f"{path} is neither a file nor a link and is left alone", path=path)
         blob, sha256 = self._copy(path, found.size)
-        return Original(path, "file", *common, blob=blob, sha256=sha256, xattrs=self._xattrs(path))
+        with self._errors(path):
+            return Original(path, "file", *common, blob=blob, sha256=sha256, xattrs=self._xattrs(path))
 
     def _copy(self, path: str, size: int) -> tuple[str, str]:
         free = self.root.free_bytes(BLOBS)
@@ -182,7 +186,8 @@ class Guest:
                 path=path,
                 hint="Make room on that file system and run again.",
             )
-        blob = f"{len(self.root.list_names(BLOBS)):04d}"
+        taken = self.root.list_names(BLOBS)
+        blob = next(name for name in (f"{number:04d}" for number in itertools.count(len(taken))) if name not in taken)
         source = self.root.open(path)
         if source is None:
             raise GuestError(f"{path} vanished while it was read", path=path)
@@ -223,9 +228,8 @@ class Guest:
                 path=original.path,
                 hint="Restore this file from a backup.",
             )
-        temporary = f".{name}.rehost-new"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=parent)
+        temporary = _staged_name(name)
+        _unlink_if_there(temporary, parent)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
         try:
             digest = hashlib.sha256()
@@ -242,52 +246,82 @@ class Guest:
                     )
                 os.fchown(target.fileno(), original.uid, original.gid)
                 os.fchmod(target.fileno(), original.mode)
-                for attribute, value in original.xattrs:
-                    os.setxattr(target.fileno(), attribute, base64.b64decode(value))
+                attributes = [(attribute, base64.b64decode(value)) for attribute, value in original.xattrs]
+                _set_extended_attributes(target.fileno(), attributes)
                 os.fsync(target.fileno())
         except BaseException:
             os.unlink(temporary, dir_fd=parent)
             raise
         os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
-    def _open_journal(self) -> None:
+    def _lock(self) -> None:
+        if self._journal is None:
+            self._journal = self._open_journal()
+
+    def _open_journal(self) -> int:
+        """Descriptor of the journal, locked, and without the last line if that was cut off."""
         held = self.root.stat(STATE_PARENT)
         if held is None:
             raise GuestError(
                 f"{STATE_PARENT} is missing, so this is no Debian system and nothing is changed", path=STATE_PARENT
             )
-        is_new = not self.root.exists(JOURNAL)
+        found = self.root.stat(JOURNAL, follow=False)
+        if found is not None and found.kind != "file":
+            raise GuestError(f"{JOURNAL} is not a regular file, so nothing is changed", path=JOURNAL)
         with self._errors(JOURNAL):
-            for path in (STATE, BLOBS):
-                with self.root.open_parent(path) as (parent, name), contextlib.suppress(FileExistsError):
-                    os.mkdir(name, 0o700, dir_fd=parent)
+            if self._make_directory(STATE, 0o700):
+                # before anything is recorded in it, the state directory must not show in the time of its parent
+                self._set_time(STATE_PARENT, held.mtime_ns)
+            self._make_directory(BLOBS, 0o700)
             with self.root.open_parent(JOURNAL) as (parent, name):
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-                self._journal = os.open(name, flags, 0o600, dir_fd=parent)
-                _sync_directory(parent)
+                journal = os.open(name, flags, 0o600, dir_fd=parent)
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            with self._errors(JOURNAL):
+                self._take_lock(journal)
+                self._sync(STATE_PARENT)
+                self._sync(STATE)
+                text = self.root.read_text(JOURNAL) or ""
+                complete = text.rfind("\n") + 1
+                recorded = rollback_journal.parse(text)
+                if complete < len(text):
+                    os.ftruncate(journal, len(text[:complete].encode("utf-8", "surrogateescape")))
+                self._recorded = {original.path for original in recorded.originals}
+                for original in recorded.originals:
+                    self._clean(original.path)
+                if STATE_PARENT not in self._recorded:
+                    first = Original(STATE_PARENT, "directory", held.mode, held.uid, held.gid, held.mtime_ns)
+                    _write_line(journal, first)
+                    self._recorded.add(STATE_PARENT)
+        except BaseException:
+            os.close(journal)
+            raise
+        return journal
+
+    def _take_lock(self, journal: int) -> None:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_locked = os.fstat(journal).st_nlink > 0  # else a rollback has just removed it
+        except BlockingIOError:
+            is_locked = False
+        if not is_locked:
             raise GuestError(
                 f"another run is changing this guest (it holds the lock on {JOURNAL})",
                 path=JOURNAL,
                 hint="Wait for it to end, then run again.",
-            ) from error
-        text = self.root.read_text(JOURNAL) or ""
-        complete = text.rfind("\n") + 1
-        if complete < len(text):
-            os.ftruncate(self._journal, len(text[:complete].encode("utf-8", "surrogateescape")))
-        self._recorded = {original.path for original in rollback_journal.parse(text).originals}
-        if is_new:
-            self._append(Original(STATE_PARENT, "directory", held.mode, held.uid, held.gid, held.mtime_ns))
-            self._recorded.add(STATE_PARENT)
+            )
+
+    def _clean(self, path: str) -> None:
+        """Removes what a run that was killed may have staged beside a path."""
+        absent = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with absent, self.root.open_parent(path, follow=False) as (parent, name):
+            _unlink_if_there(_staged_name(name), parent)
 
     def _append(self, record: Original | Written) -> None:
-        if self._journal is None:
-            self._open_journal()
+        self._lock()
         if self._journal is not None:
-            _write_all(self._journal, rollback_journal.line_of(record).encode("ascii"))
-            os.fsync(self._journal)
+            with self._errors(JOURNAL):
+                _write_line(self._journal, record)
 
     # -- small parts
 
@@ -298,10 +332,27 @@ class Guest:
             path = os.path.dirname(path)
         for directory in reversed(missing):
             self.record(directory)
-            with self._errors(directory), self.root.open_parent(directory) as (parent, name):
-                os.mkdir(name, 0o755, dir_fd=parent)
-                os.chmod(name, 0o755, dir_fd=parent)
-                _sync_directory(parent)
+            with self._errors(directory):
+                self._make_directory(directory, 0o755)
+                self._sync(os.path.dirname(directory))
+
+    def _make_directory(self, path: str, mode: int) -> bool:
+        """Whether it was not there. Raises OSError."""
+        with self.root.open_parent(path) as (parent, name):
+            try:
+                os.mkdir(name, mode, dir_fd=parent)
+            except FileExistsError:
+                return False
+            os.chmod(name, mode, dir_fd=parent)  # whatever the umask
+            return True
+
+    def _sync(self, directory: str) -> None:
+        with self.root.open_parent(directory) as (parent, name):
+            _sync_directory(parent, name)
+
+    def _set_time(self, path: str, mtime_ns: int) -> None:
+        with self._errors(path), self.root.open_parent(path) as (parent, name):
+            os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=parent, follow_symlinks=False)
 
     def _unlink(self, path: str) -> None:
         with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
@@ -330,11 +381,13 @@ class Staged(t.NamedTuple):
     path: str
 
 
-def _sha256(stream: t.BinaryIO) -> str:
-    digest = hashlib.sha256()
-    for chunk in iter(lambda: stream.read(_CHUNK), b""):
-        digest.update(chunk)
-    return digest.hexdigest()
+def _staged_name(name: str) -> str:
+    return f".{name}{STAGED_SUFFIX}"
+
+
+def _unlink_if_there(name: str, parent: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=parent)
 
 
 def _take_over(parent: int, name: str, fd: int, mode: int) -> None:
@@ -350,8 +403,7 @@ def _take_over(parent: int, name: str, fd: int, mode: int) -> None:
             raise OSError(errno.EINVAL, "not a regular file")
         os.fchown(fd, found.st_uid, found.st_gid)
         os.fchmod(fd, stat.S_IMODE(found.st_mode))
-        for attribute, value in _extended_attributes(old):
-            os.setxattr(fd, attribute, value)
+        _set_extended_attributes(fd, _extended_attributes(old))
     finally:
         os.close(old)
 
@@ -365,6 +417,14 @@ def _extended_attributes(fd: int) -> tuple[tuple[str, bytes], ...]:
         raise
 
 
+def _set_extended_attributes(fd: int, attributes: t.Iterable[tuple[str, bytes]]) -> None:
+    wanted = dict(attributes)
+    if _ACCESS_CONTROL not in wanted and _ACCESS_CONTROL in dict(_extended_attributes(fd)):
+        os.removexattr(fd, _ACCESS_CONTROL)  # came from the default of the directory
+    for attribute, value in wanted.items():
+        os.setxattr(fd, attribute, value)
+
+
 def _remove(parent: int, name: str) -> None:
     """Removes a name if it is there; a directory only when it is empty, as others may have used it since."""
     try:
@@ -372,23 +432,27 @@ def _remove(parent: int, name: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISDIR(found.st_mode):
-        with contextlib.suppress(OSError):
+        try:
             os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                raise
     else:
         os.unlink(name, dir_fd=parent)
     _sync_directory(parent)
 
 
-def _sync_directory(fd: int) -> None:
+def _sync_directory(parent: int, name: str = ".") -> None:
     # an O_PATH descriptor cannot be synced
-    directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=fd)
+    directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=parent)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
+def _write_line(journal: int, record: Original | Written) -> None:
+    view = memoryview(rollback_journal.line_of(record).encode("ascii"))
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[os.write(journal, view) :]
+    os.fsync(journal)

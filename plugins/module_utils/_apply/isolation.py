@@ -12,12 +12,15 @@ for it, however that ends. What remains is the attack surface of the kernel's sy
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import re
 import select
 import signal
 import stat
+import struct
 import time
 import typing as t
 
@@ -40,6 +43,7 @@ _KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 27})
 _DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
 # what speaks of the worker's disks: the resume hook of initramfs-tools would take the worker's swap for the guest's
 _MASKED = ("/proc/cmdline", "/proc/mdstat", "/proc/partitions", "/proc/swaps")
+_OWN_MOUNTS = (b"proc", b"sys", b"run", b"dev")
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -66,24 +70,27 @@ def run_isolated(
     this run. timeout: seconds. Raises GuestError when the isolation cannot be set up or the program takes too long.
     """
     submounts = tuple(_submounts(root_path))
+    caller = os.getpid()
     log_read, log_write = os.pipe()
     setup_read, setup_write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(log_read)
         os.close(setup_read)
-        _outer(_Job(root_path, submounts, argv, inputs, output.fileno(), log_write, setup_write))
+        _outer(_Job(caller, root_path, submounts, argv, inputs, output.fileno(), log_write, setup_write))
     os.close(log_write)
     os.close(setup_write)
     try:
         log = _collect(log_read, time.monotonic() + timeout)
         if log is None:
-            os.kill(child, signal.SIGKILL)
             raise GuestError(
                 f"{argv[0]} did not end within {timeout} seconds and was stopped; the guest is unchanged",
                 hint="Run it in the guest by hand to see where it hangs.",
             )
         problem = os.read(setup_read, 4096).decode("utf-8", "replace")
+    except BaseException:  # also when this process is told to end
+        os.kill(child, signal.SIGTERM)
+        raise
     finally:
         os.close(log_read)
         os.close(setup_read)
@@ -112,18 +119,21 @@ def _collect(fd: int, deadline: float) -> str | None:
 
 
 def _submounts(root_path: str) -> t.Iterator[str]:
-    """Mount points below the guest's root, relative to it, in the order in which they were mounted."""
-    prefix = root_path.rstrip("/") + "/"
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+    """Mount points below the guest's root, relative to it, in the order in which they were mounted, without those
+    that the isolation has of its own."""
+    prefix = os.fsencode(root_path.rstrip("/") + "/")
+    with open("/proc/self/mountinfo", "rb") as stream:
         for line in stream:
-            point = line.split(" ")[4].encode("ascii", "surrogateescape").decode("unicode_escape")
-            if point.startswith(prefix):
-                yield point[len(prefix) :]
+            point = re.sub(rb"\\([0-7]{3})", lambda octal: bytes((int(octal.group(1), 8),)), line.split(b" ")[4])
+            below = point[len(prefix) :]
+            if point.startswith(prefix) and below.split(b"/")[0] not in _OWN_MOUNTS:
+                yield os.fsdecode(below)
 
 
 class _Job(t.NamedTuple):
     """What the children need to know; the last three are descriptors."""
 
+    caller: int  # its process id
     root_path: str
     submounts: t.Sequence[str]  # relative to the root
     argv: t.Sequence[str]
@@ -141,11 +151,16 @@ def _outer(job: _Job) -> t.NoReturn:
     status = 125
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != job.caller:  # it ended before that
+            os._exit(status)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         _check(_libc.unshare(_NAMESPACES), "new namespaces")
         child = os.fork()
         if child == 0:
             _inner(job)
+        # its end is waited for, so that nothing is left when this process ends
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
         os.close(job.log)
         _, ended = os.waitpid(child, 0)
         status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
@@ -168,6 +183,8 @@ def _inner(job: _Job) -> t.NoReturn:
             _execute(job)
         ended = _wait_for(program)
         status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # what it left running could still change the output
         if status == 0:
             _copy_out(job.output)
     except OSError as error:
@@ -198,7 +215,8 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
     os.chdir("/")
     # from here on no path leads out of the overlay
     for point, kind, flags, options in (
-        ("/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, ""),
+        # read only: to write to /proc/sys and /proc/sysrq-trigger it is enough to be the owner
+        ("/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, ""),
         ("/sys", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, "size=64k"),
         ("/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=16m,mode=0755"),
         ("/dev", "tmpfs", _MS_NOSUID, "size=64k,mode=0755"),
@@ -220,7 +238,9 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
 
 def _write_input(path: str, text: str, mode: int) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # it may be a link or a fifo
+    with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)
         os.fchmod(stream.fileno(), mode)
 
@@ -250,6 +270,13 @@ def _drop_capabilities() -> None:
         if capability not in _KEPT_CAPABILITIES:
             _prctl(_PR_CAPBSET_DROP, capability)
         capability += 1
+    # what root gets by execve(2) is the bounding set and what is inheritable; some containers start with the latter
+    header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    sets = ctypes.create_string_buffer(24)
+    _check(_libc.capget(header, sets), "capget")
+    effective, permitted, _, effective_high, permitted_high, _ = struct.unpack("=6I", sets.raw)
+    held = struct.pack("=6I", effective, permitted, 0, effective_high, permitted_high, 0)
+    _check(_libc.capset(header, held), "capset")
 
 
 def _wait_for(program: int) -> int:
@@ -269,7 +296,11 @@ def _copy_out(output: int) -> None:
         raise OSError(errno.EINVAL, "what it generated is not a regular file")
     if os.fstat(fd).st_size > MAX_OUTPUT:
         raise OSError(errno.EFBIG, f"what it generated is larger than {MAX_OUTPUT} bytes")
+    left = MAX_OUTPUT
     for chunk in iter(lambda: os.read(fd, 1 << 20), b""):
+        left -= len(chunk)
+        if left < 0:
+            raise OSError(errno.EFBIG, f"what it generates does not stop growing at {MAX_OUTPUT} bytes")
         view = memoryview(chunk)
         while view:
             view = view[os.write(output, view) :]

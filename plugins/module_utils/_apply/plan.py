@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tempfile
 import typing as t
 
@@ -34,8 +36,10 @@ def apply(root: Root, plan: Plan, runner: Runner) -> None:
         try:
             for change in plan.changes:
                 if isinstance(change, FileChange) and change.after is not None:
-                    path = _real_path(root, change.path)
+                    path = _place(root, change.path)
                     staged[change.path] = guest.stage(path, (_encode(change.after),), change.mode)
+            for change in plan.changes:  # once more, now that the lock is held
+                _refuse_when_changed(guest, change)
             for change in plan.changes:
                 _carry_out(guest, change, staged)
         finally:
@@ -51,11 +55,12 @@ def _carry_out(guest: Guest, change: t.Any, staged: dict[str, Staged]) -> None:
     elif isinstance(change, Forget):
         guest.forget(change.parent_mtime_ns)
     elif change.path in staged:
-        guest.commit(staged.pop(change.path))
+        guest.commit(staged[change.path])
+        os.close(staged.pop(change.path).parent)
     elif change.after is None:
-        guest.remove(change.path)
+        guest.remove(_place(guest.root, change.path, follow=False))
     else:
-        guest.link(change.path, change.after)
+        guest.link(_place(guest.root, change.path, follow=False), change.after)
 
 
 def _refuse_when_changed(guest: Guest, change: t.Any) -> None:
@@ -74,8 +79,8 @@ def _refuse_when_changed(guest: Guest, change: t.Any) -> None:
 
 
 def _generate(guest: Guest, command: Command, runner: Runner) -> None:
-    path = _real_path(guest.root, command.output)
-    with tempfile.TemporaryFile() as made:
+    path = _place(guest.root, command.output)
+    with _scratch_errors(command), tempfile.TemporaryFile() as made:
         runner.generate(command, made)
         made.seek(0)
         problem = command.proof.problem_with(made)
@@ -86,20 +91,37 @@ def _generate(guest: Guest, command: Command, runner: Runner) -> None:
                 hint="Run the command in the guest by hand and look at its output.",
             )
         made.seek(0)
-        staged = guest.stage(path, iter(lambda: made.read(_CHUNK), b""), 0o644)
-        guest.commit(staged)
+        guest.write(path, iter(lambda: made.read(_CHUNK), b""), 0o644)
         if command.record is not None:
             made.seek(0)
             digest = hashlib.sha1()  # what update-initramfs compares, no security hangs on it
             for chunk in iter(lambda: made.read(_CHUNK), b""):
                 digest.update(chunk)
             line = f"{digest.hexdigest()}  {command.output}\n"
-            guest.commit(guest.stage(_real_path(guest.root, command.record), (line.encode(),), 0o644))
+            guest.write(_place(guest.root, command.record), (line.encode(),), 0o644)
 
 
-def _real_path(root: Root, path: str) -> str:
-    """Where a file really is: a link stays a link, what it points to is changed."""
-    return root.real_path(path) or path
+@contextlib.contextmanager
+def _scratch_errors(command: Command) -> t.Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise GuestError(
+            f"{command.argv[0]} could not leave a new {command.output} in {tempfile.gettempdir()}: {error.strerror}. "
+            "The old one stays in place",
+            path=tempfile.gettempdir(),
+            hint="Make room there, or set TMPDIR to a directory that has some, and run again.",
+        ) from error
+
+
+def _place(root: Root, path: str, *, follow: bool = True) -> str:
+    """Where a file really is, or will be: a link stays a link, what it points to is changed. In the journal, a file
+    has one name."""
+    place = root.place_of(path, follow=follow)
+    if place is None:  # its directory is yet to be made
+        directory, name = os.path.split(path.rstrip("/"))
+        return os.path.join(_place(root, directory), name)
+    return place
 
 
 def _encode(text: str) -> bytes:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import typing as t
@@ -19,6 +21,7 @@ if t.TYPE_CHECKING:
     from .._root import Root
 
 TIMEOUT = 3600  # seconds; an initramfs takes minutes on a slow guest
+_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"  # su without a login shell leaves out sbin
 _ENVIRONMENT = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -36,21 +39,10 @@ class LiveRunner(Runner):
     def generate(self, command: Command, target: t.BinaryIO) -> None:
         with tempfile.TemporaryDirectory(prefix="rehost-hyperv-", dir="/var/tmp") as scratch:
             output = os.path.join(scratch, "output")
-            try:
-                done = subprocess.run(
-                    _argv(command, output),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=dict(os.environ, **_ENVIRONMENT),
-                    timeout=TIMEOUT,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise GuestError(f"{command.argv[0]} did not end within {TIMEOUT} seconds and was stopped") from error
-            except OSError as error:
-                raise GuestError(f"{command.argv[0]} cannot be run: {error.strerror}") from error
-            _check(command, done.returncode, done.stdout[-MAX_LOG:].decode("utf-8", "replace"))
+            with open(os.path.join(scratch, "log"), "w+b") as log:
+                status = _run(command, _argv(command, output), log)
+                log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LOG))
+                _check(command, status, log.read(MAX_LOG).decode("utf-8", "replace"))
             try:
                 with open(output, "rb") as stream:
                     for chunk in iter(lambda: stream.read(1 << 20), b""):
@@ -73,6 +65,35 @@ class OfflineRunner(Runner):
 def runner_for(root: Root) -> Runner:
     """The runner that fits the guest."""
     return LiveRunner() if root.is_live else OfflineRunner(root)
+
+
+def _run(command: Command, argv: list[str], log: t.BinaryIO) -> int:
+    """Exit status of a program. Its process group ends with the time that it has."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), _SYSTEM_PATH))
+    environment = dict(os.environ, PATH=path, **_ENVIRONMENT)
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+    except OSError as error:
+        raise GuestError(
+            f"{command.argv[0]} cannot be run: {error.strerror}",
+            hint="Install the package that it belongs to, or mend it, and run again.",
+        ) from error
+    try:
+        return process.wait(TIMEOUT)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise GuestError(
+                f"{command.argv[0]} did not end within {TIMEOUT} seconds and was stopped; {command.output} is "
+                "as it was",
+                path=command.output,
+                hint="Run it by hand to see where it hangs.",
+            ) from error
+        raise
 
 
 def _argv(command: Command, output: str) -> list[str]:

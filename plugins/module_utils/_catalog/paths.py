@@ -11,6 +11,9 @@ JOURNAL = STATE + "/journal"
 BLOBS = STATE + "/blobs"
 """Copies of the files that were changed, as they were before."""
 
+STAGED_SUFFIX = ".rehost-new"
+"""A file's new content lies beside it, under its name with a dot before and this behind, until it takes its place."""
+
 INITRAMFS_HOOK = "/etc/initramfs-tools/hooks/rehost-hyperv"
 DRACUT_CONFIG = "/etc/dracut.conf.d/90-rehost-hyperv.conf"
 

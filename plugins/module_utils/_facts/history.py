@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import typing as t
 
-from .._catalog.paths import JOURNAL
+from .._catalog.paths import JOURNAL, STATE
+from .._errors import GuestError
 from .._formats import rollback_journal
-from .model import History, Touched
+from .model import History, Problem, Touched
 from .reader import Note, Reader
 
 if t.TYPE_CHECKING:
@@ -20,41 +20,36 @@ if t.TYPE_CHECKING:
 
 
 def gather(root: Root, note: Note) -> History | None:
-    """The history; None when nothing was ever changed."""
+    """The history; None when nothing was ever changed, or it is not known what was.
+
+    It is empty where a run was killed before its first change, or at the very end of a rollback.
+    """
     reader = Reader(root, note)
-    text = reader.text(JOURNAL)
-    if text is None:
-        return None
-    journal = reader.attempt(JOURNAL, functools.partial(rollback_journal.parse, text.text))
-    if journal is None:
+    try:
+        text = root.read_text(JOURNAL)
+        if text is None:
+            return History(()) if root.exists(STATE) else None
+        journal = rollback_journal.parse(text)
+    except GuestError as error:
+        note(Problem(JOURNAL, error.message))
         return None
     return History(tuple([_touched(reader, original, journal.written) for original in journal.originals]))
 
 
-def _touched(reader: Reader, original: Original, written: t.Mapping[str, str | None]) -> Touched:
+def _touched(reader: Reader, original: Original, written: t.Mapping[str, tuple[str | None, ...]]) -> Touched:
     path = original.path
     found = reader.attempt(path, functools.partial(reader.root.stat, path, follow=False))
     state = None
     if found is not None and found.kind == "link":
         state = reader.attempt(path, functools.partial(reader.root.read_link, path))
     elif found is not None and found.kind == "file":
-        state = reader.attempt(path, functools.partial(_sha256, reader.root, path))
+        state = reader.attempt(path, functools.partial(reader.root.sha256, path))
+    is_new_directory = original.kind == "absent" and found is not None and found.kind == "directory"
     return Touched(
         original=original,
-        was_written=path in written,
-        written=written.get(path),
+        written=written.get(path, ()),
         kind=found.kind if found is not None else "absent",
         state=state,
         metadata=(found.mode, found.uid, found.gid, found.mtime_ns) if found is not None else None,
+        names=reader.names(path) if is_new_directory else (),
     )
-
-
-def _sha256(root: Root, path: str) -> str | None:
-    stream = root.open(path)
-    if stream is None:
-        return None
-    digest = hashlib.sha256()
-    with stream:
-        for chunk in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -220,14 +220,14 @@ class System:
 
 @dataclasses.dataclass(frozen=True)
 class Touched:
-    """A path that this collection changed: what was there first, what it left there, and what is there now."""
+    """A path that this collection changed: what was there first, what it left there each time, what is there now."""
 
     original: rollback_journal.Original
-    was_written: bool
-    written: str | None  # SHA-256 of a file, target of a link, None for nothing
+    written: tuple[str | None, ...]  # SHA-256 of a file, target of a link, None for nothing; () if it was not changed
     kind: str  # file, link, directory, special or absent: what is there now
     state: str | None  # in the form of C(written)
     metadata: tuple[int, int, int, int] | None  # mode, uid, gid, mtime in nanoseconds
+    names: tuple[str, ...] = ()  # in a directory that was not there first
 
 
 @dataclasses.dataclass(frozen=True)

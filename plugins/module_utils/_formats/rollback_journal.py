@@ -9,6 +9,7 @@ collection left there. A line that ends without a newline was cut off with the p
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 
@@ -41,10 +42,13 @@ class Written(t.NamedTuple):
 
 
 class Journal(t.NamedTuple):
-    """Originals in the order of their first change, and for each path what was written there last."""
+    """Originals in the order of their first change, and for each path all that was written there.
+
+    All, not the last: a run that was killed has announced what it did not come to write.
+    """
 
     originals: tuple[Original, ...]
-    written: t.Mapping[str, str | None]
+    written: t.Mapping[str, tuple[str | None, ...]]
 
 
 def line_of(record: Original | Written) -> str:
@@ -56,18 +60,19 @@ def line_of(record: Original | Written) -> str:
 def parse(text: str) -> Journal:
     """The journal. Raises MalformedError when a complete line is not one of the two kinds."""
     originals: dict[str, Original] = {}
-    written: dict[str, str | None] = {}
+    written: dict[str, tuple[str | None, ...]] = {}
     lines = text.split("\n")
     for number, line in enumerate(lines[:-1], 1):  # what follows the last newline was cut off
         try:
             record = json.loads(line)
             if "original" in record:
-                original = Original(**record["original"])
-                xattrs = tuple((str(name), str(value)) for name, value in original.xattrs)
-                originals.setdefault(original.path, original._replace(xattrs=xattrs))
+                original = _checked(Original(**record["original"]))
+                originals.setdefault(original.path, original)
             else:
                 last = Written(**record["written"])
-                written[last.path] = last.state
+                if not _is_path(last.path) or not (last.state is None or isinstance(last.state, str)):
+                    raise ValueError("no path or no state")
+                written[last.path] = (*written.get(last.path, ()), last.state)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise MalformedError(
                 f"line {number} of the rollback journal is damaged ({error}), so it is not known what was changed",
@@ -75,3 +80,32 @@ def parse(text: str) -> Journal:
                 hint="Restore the journal from a backup; the copies of the files beside it are intact.",
             ) from error
     return Journal(tuple(originals.values()), written)
+
+
+def _checked(original: Original) -> Original:
+    """The original, when every field is what it says it is. Raises ValueError or TypeError."""
+    path, kind, mode, uid, gid, mtime_ns, target, blob, sha256, xattrs = original
+    numbers = ((mode, 0, 0o7777), (uid, 0, _LARGEST_ID), (gid, 0, _LARGEST_ID), (mtime_ns, -(1 << 63), (1 << 63) - 1))
+    if not _is_path(path) or kind not in ("file", "link", "directory", "absent"):
+        raise ValueError("no path or no kind")
+    if not all(isinstance(number, int) and low <= number <= high for number, low, high in numbers):
+        raise ValueError("no mode, owner or time")
+    if not all(_is_name(text) for text in (target, blob, sha256)):
+        raise ValueError("no target or no content")
+    for name, value in xattrs:
+        if not _is_name(name):
+            raise ValueError("no name of an attribute")
+        base64.b64decode(value, validate=True)
+    return original._replace(xattrs=tuple((name, value) for name, value in xattrs))
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("/") and _is_name(path)
+
+
+def _is_name(text: object) -> bool:
+    # a surrogate that stands for no byte is a UnicodeEncodeError, which is a ValueError
+    return isinstance(text, str) and b"\0" not in text.encode("utf-8", "surrogateescape")
+
+
+_LARGEST_ID = (1 << 32) - 2  # -1 stands for no change

@@ -96,7 +96,7 @@ class Forget:
     """Everything is rolled back: the journal and the copies in it go."""
 
     path: str
-    parent_mtime_ns: int  # of the directory that holds it, before it was there
+    parent_mtime_ns: int | None  # of the directory that holds it, before it was there; None: as it is now
 
     def report(self) -> dict[str, t.Any]:
         return {"path": self.path, "action": "remove", "reason": "nothing is left to roll back"}

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 
-from .._catalog.paths import JOURNAL, STATE, STATE_PARENT
+from .._catalog.paths import JOURNAL, STAGED_SUFFIX, STATE, STATE_PARENT
 from .model import Finding, Forget, Plan, Restore
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts, Touched
+    from .._formats.rollback_journal import Original
 
 
 def plan(facts: GuestFacts, force: bool = False) -> Plan:
@@ -22,41 +24,62 @@ def plan(facts: GuestFacts, force: bool = False) -> Plan:
         return Plan(findings=tuple([_unreadable(problem.message) for problem in damaged]))
     steps: list[Restore | Forget] = []
     findings = []
+    gone = {_staged_beside(touched.original.path) for touched in facts.history.touched}  # when the steps are done
+    parent_mtime_ns: int | None = None
     for touched in reversed(facts.history.touched):
-        if touched.original.path == STATE_PARENT or _is_as_before(touched):
+        original = touched.original
+        if original.path == STATE_PARENT:
+            parent_mtime_ns = original.mtime_ns
+        elif original.kind == "directory":
+            if _has_other_time(touched) or any(posixpath.dirname(step.path) == original.path for step in steps):
+                steps.append(Restore(original))
+        elif not touched.written:  # announced only, or a directory that was made
+            if touched.kind == "directory" and all(f"{original.path}/{name}" in gone for name in touched.names):
+                steps.append(Restore(original))
+                gone.add(original.path)
+        elif _is_as_before(touched):
             continue
-        if not force and _was_changed_since(touched):
+        elif not force and _was_changed_since(touched):
             findings.append(_changed_since(touched))
         else:
-            steps.append(Restore(touched.original))
+            steps.append(Restore(original))
+            gone.add(original.path)
     if not findings:
-        parent = next(item.original for item in facts.history.touched if item.original.path == STATE_PARENT)
-        steps.append(Forget(STATE, parent.mtime_ns))
+        steps.append(Forget(STATE, parent_mtime_ns))
     return Plan(changes=tuple(steps), findings=tuple(findings))
+
+
+def _staged_beside(path: str) -> str:
+    """Where a run that was killed may have left new content; the next one that opens the journal removes it."""
+    directory, name = posixpath.split(path)
+    return posixpath.join(directory, f".{name}{STAGED_SUFFIX}")
+
+
+def _has_other_time(touched: Touched) -> bool:
+    # a directory that is none any more has no time to be given back
+    if touched.kind != "directory" or touched.metadata is None:
+        return False
+    return touched.metadata[3] != touched.original.mtime_ns
 
 
 def _is_as_before(touched: Touched) -> bool:
     original = touched.original
-    if touched.kind != original.kind:
-        return False
-    if original.kind == "absent":
-        return True
-    if original.kind == "directory":
-        return touched.metadata is not None and touched.metadata[3] == original.mtime_ns
-    content = original.target if original.kind == "link" else original.sha256
+    if touched.kind != original.kind or original.kind == "absent":
+        return touched.kind == original.kind
     metadata = (original.mode, original.uid, original.gid, original.mtime_ns)
-    return touched.state == content and touched.metadata == metadata
+    return touched.state == _content(original) and touched.metadata == metadata
 
 
 def _was_changed_since(touched: Touched) -> bool:
     """Whether what is there now is neither what was there first nor what this collection left there."""
-    original = touched.original
-    if original.kind == "directory" or touched.kind == "directory":
-        return False
-    before = {"file": original.sha256, "link": original.target}.get(original.kind)
-    if touched.kind == original.kind and touched.state == before:
-        return False
-    return not (touched.was_written and touched.state == touched.written)
+    if touched.kind not in ("file", "link", "absent"):
+        return True
+    is_first = touched.kind == touched.original.kind and touched.state == _content(touched.original)
+    return not is_first and touched.state not in touched.written
+
+
+def _content(original: Original) -> str:
+    return original.target if original.kind == "link" else original.sha256
 
 
 def _changed_since(touched: Touched) -> Finding:
