@@ -378,8 +378,7 @@ def _inputs(config: InitramfsConfig, keep: tuple[str, ...]) -> tuple[tuple[str, 
     MODULES=dep looks for the root device in /sys, and there is none. The old image knows what it found on the real
     machine: everything in it goes into the new one. Where there is no old image, most drivers do.
     """
-    if config.policy != "dep":
-        return ()
-    if not keep:
+    if config.policy == "dep" and not keep:
         return ((_BUILD_CONFIG, "MODULES=most\n", 0o644),)
-    return ((_BUILD_CONFIG, "MODULES=list\n", 0o644), (_BUILD_HOOK, _hook(keep), 0o755))
+    hook = ((_BUILD_HOOK, _hook(keep), 0o755),) if keep and config.policy != "most" else ()
+    return ((_BUILD_CONFIG, "MODULES=list\n", 0o644), *hook) if config.policy == "dep" else hook
