@@ -360,7 +360,7 @@ def _switch_on(
 ) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
     """QEMU, answering, and the host port of each NIC."""
     tie = [] if keep else ["setpriv", "--pdeathsig", "KILL"]
-    for _ in range(10):
+    for _attempt in range(10):
         ports = dict(zip(machine.nics, _free_ports(len(machine.nics)), strict=True))
         with (directory / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
