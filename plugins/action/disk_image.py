@@ -56,7 +56,7 @@ def _show(path: str, name: str, done: threading.Event) -> None:
     while not done.wait(_INTERVAL):
         with contextlib.suppress(OSError, ValueError):
             with open(path, encoding="ascii") as stream:
-                step, _, percent = stream.read().partition(" ")
+                step, _space, percent = stream.read().partition(" ")
             if step != shown[0] or int(percent) >= shown[1] + _EVERY:
                 shown = (step, int(percent))
                 display.display(f"{name}: {step} {shown[1]} %")

@@ -222,7 +222,7 @@ class Root:
                         continue  # overwritten while it was read: the next one is there
                     except BlockingIOError:
                         break
-                    head, _, message = record.partition(";")
+                    head, _separator, message = record.partition(";")
                     microseconds = int(head.split(",")[2])
                     text = message.split("\n", 1)[0]
                     lines.append(f"[{microseconds // 1000000:5d}.{microseconds % 1000000:06d}] {text}")

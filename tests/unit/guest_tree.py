@@ -191,7 +191,7 @@ class _Modules:
         for line in section.lines:
             if not line or line.startswith("#"):
                 continue
-            path, _, needs = line.partition(":")
+            path, _colon, needs = line.partition(":")
             if path.startswith("builtin "):
                 self.builtin.append("kernel/" + path.split()[1] + ".ko")
                 continue

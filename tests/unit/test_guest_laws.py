@@ -267,7 +267,7 @@ class GuestProgram(Runner):
     def generate(self, command: Command, target: t.BinaryIO) -> None:
         is_dracut = command.argv[0] == "dracut"
         version = command.argv[command.argv.index("--kver") + 1] if is_dracut else command.argv[-1]
-        inputs = {path: text for path, text, _ in command.inputs}
+        inputs = {path: text for path, text, _mode in command.inputs}
         paths = self._paths(version)
         wanted = self._wanted_by_dracut(command.argv) if is_dracut else self._wanted_by_mkinitramfs(inputs, paths)
         base = f"usr/lib/modules/{version}"
@@ -285,14 +285,14 @@ class GuestProgram(Runner):
         """Of every module its path and the paths that it needs."""
         found = {}
         for line in self.guest.read(f"lib/modules/{version}/modules.dep").splitlines():
-            path, _, needs = line.partition(":")
+            path, _colon, needs = line.partition(":")
             found[guest_tree.module_name(path)] = (path, needs.split())
         return found
 
     @staticmethod
     def _closure(names: t.Iterable[str], paths: dict[str, tuple[str, list[str]]]) -> set[str]:
         held = [paths[name] for name in names if name in paths]
-        return {path for path, _ in held} | {need for _, needs in held for need in needs}
+        return {path for path, _needs in held} | {need for _path, needs in held for need in needs}
 
     def _directory(self, path: str) -> list[pathlib.Path]:
         directory = self.guest.path / path

@@ -41,7 +41,7 @@ class Guest:
     def __enter__(self) -> Guest:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_raised: object) -> None:
         if self._journal is not None:
             os.close(self._journal)
             self._journal = None

@@ -94,7 +94,7 @@ def run_isolated(
     finally:
         os.close(log_read)
         os.close(setup_read)
-        _, status = os.waitpid(child, 0)
+        _pid, status = os.waitpid(child, 0)
     if problem:
         raise GuestError(
             f"{argv[0]} could not be run in isolation: {problem}; the guest is unchanged",
@@ -160,9 +160,9 @@ def _outer(job: _Job) -> t.NoReturn:
         if child == 0:
             _inner(job)
         # its end is waited for, so that nothing is left when this process ends
-        signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+        signal.signal(signal.SIGTERM, lambda *_received: os.kill(child, signal.SIGKILL))
         os.close(job.log)
-        _, ended = os.waitpid(child, 0)
+        _pid, ended = os.waitpid(child, 0)
         status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
     except OSError as error:
         os.write(job.setup, str(error).encode("utf-8", "replace"))
@@ -274,7 +274,7 @@ def _drop_capabilities() -> None:
     header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     sets = ctypes.create_string_buffer(24)
     _check(_libc.capget(header, sets), "capget")
-    effective, permitted, _, effective_high, permitted_high, _ = struct.unpack("=6I", sets.raw)
+    effective, permitted, _inheritable, effective_high, permitted_high, _ignored = struct.unpack("=6I", sets.raw)
     held = struct.pack("=6I", effective, permitted, 0, effective_high, permitted_high, 0)
     _check(_libc.capset(header, held), "capset")
 

@@ -134,7 +134,7 @@ def _guest_path(reader: Reader, path: str) -> str:
     """Where the guest has what the boot loader calls so: a loader's paths begin at the file system that holds /boot,
     and may have the device, or a btrfs subvolume, in front. Links are followed, as /vmlinuz is one."""
     plain = "/" + _DEVICE.sub("", path).lstrip("/")
-    first, _, below = plain[1:].partition("/")
+    first, _slash, below = plain[1:].partition("/")
     for candidate in (plain, "/boot" + plain, *(["/" + below] if first.startswith("@") else [])):
         real = reader.attempt(candidate, functools.partial(reader.root.real_path, candidate))
         if real is not None:

@@ -68,7 +68,8 @@ class Word(t.NamedTuple):
     @property
     def literal(self) -> str | None:
         """The word's value when it holds no variable."""
-        return None if any(variable for variable, _text in self.parts) else "".join([text for _, text in self.parts])
+        has_variable = any(variable for variable, _text in self.parts)
+        return None if has_variable else "".join([text for _variable, text in self.parts])
 
     @property
     def shown(self) -> str:

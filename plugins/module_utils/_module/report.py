@@ -61,7 +61,7 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
         "xen": {
             "packages": [{"name": name, "version": version} for name, version in facts.xen.packages],
             "files": facts.xen.files,
-            "getty_links": [path for path, _ in facts.xen.getty_links],
+            "getty_links": [path for path, _target in facts.xen.getty_links],
         },
         "free_bytes": facts.free_bytes,
         "problems": facts.problems,

@@ -128,7 +128,7 @@ def _verdict(problems: t.Sequence[tuple[bool, str]], otherwise: str) -> Verdict:
     certain = [text for is_certain, text in problems if is_certain]
     if certain:
         return Verdict(False, tuple(certain))
-    return Verdict(None, tuple([text for _, text in problems]))
+    return Verdict(None, tuple([text for _is_certain, text in problems]))
 
 
 def _root_problems(facts: GuestFacts, entry: BootEntry | None) -> t.Iterator[tuple[bool, str]]:

@@ -74,9 +74,9 @@ def _plan_inittab(file: TextFile, is_absent: bool) -> Plan:
     on_xen = [(entry, terminal) for entry, terminal in enabled if _XEN_CONSOLE.fullmatch(terminal)]
     if not on_xen:
         return Plan()
-    findings = [_inittab_finding(file.path, terminal, is_absent) for _, terminal in on_xen]
+    findings = [_inittab_finding(file.path, terminal, is_absent) for _entry, terminal in on_xen]
     after = before
-    if not any(_ANY_SCREEN.fullmatch(terminal) for _, terminal in enabled):
+    if not any(_ANY_SCREEN.fullmatch(terminal) for _entry, terminal in enabled):
         after = _with_screens(after)
         findings.append(
             Finding(
@@ -88,7 +88,7 @@ def _plan_inittab(file: TextFile, is_absent: bool) -> Plan:
             )
         )
     if is_absent:
-        for entry, _ in on_xen:
+        for entry, _terminal in on_xen:
             after = inittab.with_commented_out(after, entry)
     return Plan(
         _file_change(file, inittab.render(after), "logins are asked for where there are terminals"), (), tuple(findings)

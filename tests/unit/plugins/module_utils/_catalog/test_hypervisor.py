@@ -12,7 +12,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._catalog import hype
 
 @pytest.mark.parametrize("table", [hypervisor.DMI_MACHINES, hypervisor.DETECTED_NAMES], ids=["DMI", "detected"])
 def test_no_name_hides_a_longer_one_behind_it(table: tuple[tuple[str, str], ...]) -> None:
-    prefixes = [prefix for prefix, _ in table]
+    prefixes = [prefix for prefix, _name in table]
 
     for place, prefix in enumerate(prefixes):
         assert not any(later.startswith(prefix) for later in prefixes[place + 1 :])

@@ -290,4 +290,4 @@ def test_reading_is_linear_in_zeros_and_entries():
         return time.process_time() - start
 
     for data in (build_cpio([Item("a")] * 3000), b"\0" * (8 << 20), (build_cpio([]) + b"\0" * 4) * 2000):
-        assert min(seconds(data * 4) for _ in range(3)) < 12 * max(min(seconds(data) for _ in range(3)), 0.001)
+        assert min(seconds(data * 4) for _run in range(3)) < 12 * max(min(seconds(data) for _run in range(3)), 0.001)

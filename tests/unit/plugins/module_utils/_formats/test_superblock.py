@@ -182,7 +182,7 @@ def lvm_checksum(data: bytes) -> int:
     value = 0xF597A6CF
     for byte in data:
         value ^= byte
-        for _ in range(8):
+        for _change in range(8):
             value = (value >> 1) ^ (0xEDB88320 if value & 1 else 0)
     return value
 

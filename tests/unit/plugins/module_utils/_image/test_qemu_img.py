@@ -88,7 +88,7 @@ def test_progress_is_told_step_by_step(tmp_path: pathlib.Path, raw: pathlib.Path
     qemu_img.convert(
         str(raw), "raw", str(tmp_path / "disk"), "vhdx", progress=lambda step, percent: told.append((step, percent))
     )
-    steps = [step for step, _ in told]
+    steps = [step for step, _percent in told]
     assert sorted(set(steps)) == ["compare", "convert"]
     assert steps == sorted(steps, reverse=True)
     for step in ("convert", "compare"):

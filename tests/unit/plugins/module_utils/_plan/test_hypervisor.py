@@ -23,7 +23,7 @@ CASES = {
 
 def expected(manifest: str) -> dict[str, str]:
     lines = guest_tree.description(manifest).split("\n")[1:]
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return {key: value.strip() for key, _colon, value in (line.partition(":") for line in lines)}
 
 
 def judge(manifest: str, path: pathlib.Path) -> plan.Verdict:
