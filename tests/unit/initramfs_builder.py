@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import os
 import shutil
 import subprocess
 import typing as t
+import zlib
 
 _TOOLS = {
     "zstd": ("zstd", "-q", "-c"),
@@ -56,7 +56,8 @@ def compress(compression: str, data: bytes) -> bytes:
     if compression == "none":
         return data
     if compression == "gzip":
-        return gzip.compress(data, mtime=0)
+        packer = zlib.compressobj(wbits=31)  # gzip, without a time
+        return packer.compress(data) + packer.flush()
     if compression == "bzip2":
         return bz2.compress(data)
     if compression == "xz":

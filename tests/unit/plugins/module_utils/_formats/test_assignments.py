@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import typing as t
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
@@ -229,28 +230,31 @@ STATEMENT = st.tuples(
     st.sampled_from(["\n", "\n", " # c'\n", ";\n", " \n\n", "\\\n\n", ""]),
 ).map("".join)
 SCRIPT = st.lists(STATEMENT, min_size=1, max_size=5).map("".join)
-VALUE = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | st.sampled_from("$`\\\"' \n#~!*;"))
+ENCODABLE = st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])
+VALUE = st.text(ENCODABLE | st.sampled_from("$`\\\"' \n#~!*;"))
 WITH_SHELL = settings(
-    max_examples=100,
+    max_examples=50,  # each of up to 20 texts
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
-def read_by(shell: str, directory: pathlib.Path, text: str, key: str) -> str:
-    """What a real shell has for key after it has sourced text."""
-    file = directory / "conf"
-    file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    script = f'. {file} >/dev/null; printf %s "${key}"'
+def read_by(shell: str, directory: pathlib.Path, wanted: t.Sequence[tuple[str, str]]) -> list[str]:
+    """What a real shell has for each key after it has sourced the text before it, anew for each."""
+    lines = []
+    for number, (text, key) in enumerate(wanted):
+        file = directory / f"conf{number}"
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
+        lines.append(f"""(. {file} >/dev/null; printf %s "${key}"); printf '\\0'\n""")
     run = subprocess.run(
-        [shutil.which(shell) or shell, "-c", script],
+        [shutil.which(shell) or shell, "-c", "".join(lines)],
         cwd=directory,
         env={"PATH": "/nonexistent"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,  # what goes wrong shows in the output
     )
-    return run.stdout.decode("utf-8", "surrogateescape")
+    return run.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
 def test_commands_inside_a_value_are_passed_over() -> None:
@@ -267,24 +271,36 @@ def test_every_text_is_rendered_as_it_was(text: str) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 @WITH_SHELL
-@given(text=SCRIPT | TEXT)
-def test_a_value_that_is_given_is_the_value_a_real_shell_has(shell: str, tmp_path: pathlib.Path, text: str) -> None:
-    document = assignments.parse(text, appending=shell == "bash")
-    for key in assignments.keys(document):
-        expected = assignments.value(document, key)
-        if expected is not None:
-            assert read_by(shell, tmp_path, text, key) == expected
+@given(texts=st.lists(SCRIPT | TEXT, min_size=1, max_size=20))
+def test_a_value_that_is_given_is_the_value_a_real_shell_has(
+    shell: str, tmp_path: pathlib.Path, texts: list[str]
+) -> None:
+    expected = {}
+    for text in texts:
+        document = assignments.parse(text, appending=shell == "bash")
+        for key in assignments.keys(document):
+            value = assignments.value(document, key)
+            if value is not None:
+                expected[text, key] = value
+    assert dict(zip(expected, read_by(shell, tmp_path, list(expected)))) == expected
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 @WITH_SHELL
-@given(text=st.sampled_from(["", GRUB, "K=a", "K='a'; B=2\n", 'export K="x" # y\n', "A=1 K=2"]), value=VALUE)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", GRUB, "K=a", "K='a'; B=2\n", 'export K="x" # y\n', "A=1 K=2"]), VALUE),
+        min_size=1,
+        max_size=20,
+    )
+)
 def test_a_value_that_is_written_is_read_by_a_real_shell(
-    shell: str, tmp_path: pathlib.Path, text: str, value: str
+    shell: str, tmp_path: pathlib.Path, edits: list[tuple[str, str]]
 ) -> None:
-    changed = assignments.with_value(assignments.parse(text), "K", value)
-    assert assignments.value(changed, "K") == value
-    assert read_by(shell, tmp_path, assignments.render(changed), "K") == value
+    changed = [assignments.with_value(assignments.parse(text), "K", value) for text, value in edits]
+    values = [value for _text, value in edits]
+    assert [assignments.value(document, "K") for document in changed] == values
+    assert read_by(shell, tmp_path, [(assignments.render(document), "K") for document in changed]) == values
 
 
 @given(TEXT, VALUE)

@@ -87,17 +87,17 @@ fi
 """
 
 PREPARE = f"""\
-	load_video
-	insmod gzio
-	if [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
-	insmod part_msdos
-	insmod ext2
-	set root='hd0,msdos1'
-	if [ x$feature_platform_search_hint = xy ]; then
-		search --no-floppy --fs-uuid --set=root --hint-bios=hd0,msdos1 --hint='hd0,msdos1'  {ROOT}
-	else
-		search --no-floppy --fs-uuid --set=root {ROOT}
-	fi
+\tload_video
+\tinsmod gzio
+\tif [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
+\tinsmod part_msdos
+\tinsmod ext2
+\tset root='hd0,msdos1'
+\tif [ x$feature_platform_search_hint = xy ]; then
+\t\tsearch --no-floppy --fs-uuid --set=root --hint-bios=hd0,msdos1 --hint='hd0,msdos1'  {ROOT}
+\telse
+\t\tsearch --no-floppy --fs-uuid --set=root {ROOT}
+\tfi
 """
 
 

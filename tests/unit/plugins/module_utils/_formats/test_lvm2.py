@@ -22,17 +22,17 @@ MIB = 1 << 20
 METADATA = """guest {
 id = "7hQyq0-aB1c-D2eF-3gH4-i5Jk-6LmN-7oPqRs"
 seqno = 4
-format = "lvm2"			# informational
+format = "lvm2"\t\t\t# informational
 status = ["RESIZEABLE", "READ", "WRITE"]
 flags = []
-extent_size = 8192		# 4 Megabytes
+extent_size = 8192\t\t# 4 Megabytes
 max_lv = 0
 
 physical_volumes {
 
 pv0 {
 id = "Zr1xYb-Qp0a-B2cD-3eF4-gH5i-J6kL-7mN8oP"
-device = "/dev/xvda5"	# Hint only
+device = "/dev/xvda5"\t# Hint only
 status = ["ALLOCATABLE"]
 dev_size = 65536
 pe_start = 2048
@@ -51,7 +51,7 @@ segment1 {
 start_extent = 0
 extent_count = 3
 type = "striped"
-stripe_count = 1	# linear
+stripe_count = 1\t# linear
 stripes = [
 "pv0", 0
 ]
@@ -95,7 +95,7 @@ def checksum(data: bytes) -> int:
     value = 0xF597A6CF
     for byte in data:
         value ^= byte
-        for _ in range(8):
+        for _change in range(8):
             value = (value >> 1) ^ (0xEDB88320 if value & 1 else 0)
     return value
 
