@@ -43,7 +43,7 @@ import typing as t
 
 def summarise(results: t.Mapping[str, t.Mapping[str, t.Any]], hosts: t.Sequence[str] | None = None) -> list[str]:
     """A line or more for each guest, and one that counts them."""
-    lines = []
+    lines: list[str] = []
     ready = 0
     names = sorted(results) if hosts is None else hosts
     for name in names:
