@@ -16,6 +16,7 @@ from ._errors import GuestError, LimitError
 MAX_LINKS = 40  # as the kernel: path_resolution(7)
 MAX_FILE = 16 << 20  # bytes; the largest configuration file, dpkg status or modules.dep is a few MiB
 MAX_ENTRIES = 100_000  # names in one directory
+_CHUNK = 1 << 18
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
@@ -112,14 +113,18 @@ class Root:
         if stream is None:
             return None
         with stream, self._absent_or_error(path):
-            data = stream.read(limit + 1) or b""  # None from a file that would make us wait
-            if len(data) > limit:
-                raise LimitError(
-                    f"{path} is larger than {limit} bytes, more than any such file has",
-                    path=path,
-                    hint="Look what the file holds; it was not read.",
-                )
-            return data
+            data = bytearray()
+            while len(data) <= limit:
+                # a little at a time: files in /proc/sys refuse to be asked for more than a few MiB
+                chunk = stream.read(min(_CHUNK, limit + 1 - len(data)))
+                if not chunk:  # None from a file that would make us wait
+                    return bytes(data)
+                data += chunk
+            raise LimitError(
+                f"{path} is larger than {limit} bytes, more than any such file has",
+                path=path,
+                hint="Look what the file holds; it was not read.",
+            )
         return None
 
     def read_text(self, path: str, limit: int = MAX_FILE) -> str | None:

@@ -95,7 +95,7 @@ def _hyperv(processor_options: Sequence[str]) -> tuple[str, ...]:
         *("-smbios", "type=0,vendor=American Megatrends Inc.,version=090008,date=12/07/2018"),
         *("-smbios", f"type=1,{vendor},{product}"),
         *("-smbios", f"type=2,{vendor},{product}"),
-        *("-smbios", f"type=3,{vendor},version=7.0,asset=7783-7084-3265-9085-8269-3286-77"),
+        *("-smbios", f"type=3,{vendor},version=7.0,asset=5472-6110-8435-2281-9047-1163-42"),
         *("-device", "vmbus-bridge"),
         *("-device", f"hv-balloon,id=balloon,instanceid={_BALLOON_ID}"),
         *("-device", "hv-timesync,id=timesync"),
