@@ -23,6 +23,13 @@ options:
         nothing stays mounted however the module ends. Needs root on the machine that has the image.
       - Mutually exclusive with O(root).
     type: path
+  other_images:
+    description:
+      - Raw images of the guest's other disks, in their order, so that references to them can be judged. They are only
+        read.
+    type: list
+    elements: path
+    default: []
   root_device:
     description:
       - Which volume of O(image) holds the root file system, where there are several, as the guest would name it

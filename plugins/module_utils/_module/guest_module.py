@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import typing as t
+from string import ascii_lowercase
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -16,18 +17,20 @@ from .._apply.runners import runner_for
 from .._errors import GuestError
 from .._facts.gather import ImageDisk, gather
 from .._facts.model import BlockDevice, Problem
-from .._image.boot_code import has_boot_code
+from .._image.disk import read_disk
 from .._image.guest import open_guest
 from .._root import Root
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
     from .._image.guest import GuestDisk
+    from .._image.volumes import Layout
     from .._plan.model import Plan
 
 ARGUMENTS: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/"},
     "image": {"type": "path"},
+    "other_images": {"type": "list", "elements": "path", "default": []},
     "root_device": {"type": "str"},
     "backend": {"type": "str", "choices": ["auto", "loop", "libguestfs"], "default": "auto"},
 }
@@ -100,30 +103,37 @@ def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
     if image is None:
         yield _Look(Root(module.params["root"]))
         return
+    if len(module.params["other_images"]) >= len(ascii_lowercase):
+        raise GuestError(f"a guest has at most {len(ascii_lowercase)} disks here")
     if module.params["root"] != "/":
         raise GuestError("root and image exclude each other: a guest is either mounted already, or in an image")
     with open_guest(
         image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"]
     ) as disk:
-        yield _Look(Root(disk.mount_point), _shown_by(disk, image))
+        yield _Look(Root(disk.mount_point), _shown_by(disk, [image, *module.params["other_images"]]))
 
 
-def _shown_by(disk: GuestDisk, image: str) -> ImageDisk:
-    """What the disk itself shows. The image is the guest's first disk, whatever a hypervisor calls that."""
-    devices = []
-    for volume in disk.volumes:
+def _shown_by(disk: GuestDisk, images: t.Sequence[str]) -> ImageDisk:
+    """What the guest's disks show by themselves, in their order, whatever a hypervisor calls them."""
+    shown = [read_disk(image) for image in images]
+    return ImageDisk(
+        devices=tuple(
+            [device for one, letter in zip(shown, ascii_lowercase) for device in _devices(one.layout, letter)]
+        ),
+        has_boot_code=shown[0].has_boot_code,
+        has_esp=disk.table is not None and any(partition.is_esp for partition in disk.table.partitions),
+        problems=tuple([Problem(images[0], text) for text in disk.problems]),
+    )
+
+
+def _devices(layout: Layout, letter: str) -> t.Iterator[BlockDevice]:
+    for volume in layout.volumes:
         if volume.group is not None:
             continue
         # a file system without partitions is what XenServer attaches to a paravirtualized guest as xvda1
         numbers = ("", "1") if volume.number is None else (str(volume.number),)
-        names = tuple([f"{prefix}a{number}" for prefix in ("xvd", "sd", "hd", "vd") for number in numbers])
-        devices.append(BlockDevice(names, volume.file_system, volume.partuuid))
-    return ImageDisk(
-        devices=tuple(devices),
-        has_boot_code=has_boot_code(image),
-        has_esp=disk.table is not None and any(partition.is_esp for partition in disk.table.partitions),
-        problems=tuple([Problem(image, text) for text in disk.problems]),
-    )
+        names = tuple([f"{prefix}{letter}{number}" for prefix in ("xvd", "sd", "hd", "vd") for number in numbers])
+        yield BlockDevice(names, volume.file_system, volume.partuuid)
 
 
 @contextlib.contextmanager
