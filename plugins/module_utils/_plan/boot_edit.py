@@ -64,7 +64,8 @@ def _edit_grub_cfg(text: str, edit: BootEdit) -> str:
     document = grub_cfg.parse(text)
     for index in range(len(grub_cfg.all_entries(document))):
         entry = grub_cfg.all_entries(document)[index]  # positions move with every edit
-        if entry.kernel is not None:
+        # memtest86+ is started like a kernel, and has a console= of its own
+        if entry.kernel is not None and "memtest" not in entry.kernel.path:
             document = grub_cfg.with_cmdline(document, entry, _edited(entry.kernel.command_line, edit.whole))
     return grub_cfg.render(document)
 
@@ -112,7 +113,7 @@ def _default_edits(boot: Boot, edit: BootEdit) -> t.Iterator[tuple[TextFile, t.C
         lacking = _added(whole, edit) if index == place else ()
         yield boot.defaults[index], functools.partial(_edit_defaults, document, edit, dict(known), lacking)
         known.update({key: _edited(value, edit.part) for key, value in _values(document, known).items()})
-        known[LINUX] = " ".join([part for part in (known[LINUX], *lacking) if part])
+        known[LINUX] = _with_arguments(known[LINUX], lacking)
 
 
 def _edit_defaults(
@@ -127,7 +128,7 @@ def _edit_defaults(
         document = _assign(document, key, value, _edited(value, edit.part))
     if lacking:
         value = assignments.value(document, LINUX, initial=known) or ""
-        document = _assign(document, LINUX, value, " ".join([part for part in (value, *lacking) if part]))
+        document = _assign(document, LINUX, value, _with_arguments(value, lacking))
     return assignments.render(document)
 
 
@@ -137,9 +138,18 @@ def _assign(document: assignments.Document, key: str, before: str, after: str) -
 
 def _added(whole: str, edit: BootEdit) -> list[str]:
     """The arguments that the edit of the complete line adds to what its parts are after theirs."""
-    parts = [argument.text for argument in kernel_cmdline.parse(_edited(whole, edit.part)).arguments]
-    wanted = [argument.text for argument in kernel_cmdline.parse(_edited(whole, edit.whole)).arguments]
+    parts, wanted = [
+        [argument.text for argument in kernel_cmdline.parse(_edited(whole, form)).kernel_arguments]
+        for form in (edit.part, edit.whole)
+    ]
     return [text for text in wanted if text not in parts]
+
+
+def _with_arguments(text: str, arguments: t.Iterable[str]) -> str:
+    line = kernel_cmdline.parse(text)
+    for argument in arguments:
+        line = kernel_cmdline.with_argument(line, argument)
+    return kernel_cmdline.render(line)
 
 
 def _values(document: assignments.Document, known: t.Mapping[str, str]) -> dict[str, str]:
