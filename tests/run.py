@@ -59,7 +59,7 @@ STAGES = (
     Stage("format", "check", ("ruff", "format", "--check")),
     Stage("types", "check", ("tests/run-mypy",)),
     Stage("yaml", "check", ("yamllint", "--strict", ".")),
-    Stage("ansible-lint", "check", ("ansible-lint", "--offline", "--strict")),
+    Stage("ansible-lint", "check", ("tests/in-collection", "ansible-lint", "--offline", "--strict", "--nocolor")),
     Stage("changelog", "check", ("antsibull-changelog", "lint")),
     Stage("unit", "check", ("pytest", "--numprocesses=auto", "tests/unit"), is_pytest=True),
     Stage("unit-python3.7", "test", ("tests/run-python3.7",), is_pytest=True),
@@ -69,10 +69,25 @@ STAGES = (
     Stage("artifact", "test", ("tests/run-artifact",)),
     Stage("integration", "test", ("tests/run-integration",), needs="tests/integration/targets/*/tasks", limit=3600),
     *(
-        Stage(f"molecule-{scenario.parent.name}", "test", ("molecule", "test", "-s", scenario.parent.name), limit=3600)
+        Stage(
+            f"molecule-{scenario.parent.name}",
+            "test",
+            ("tests/in-collection", "molecule", "test", "-s", scenario.parent.name),
+            limit=3600,
+        )
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
     ),
-    Stage("lab", "test", ("pytest", "tests/lab"), needs="tests/lab/**/test_*.py", limit=7200, is_pytest=True),
+    *(
+        Stage(
+            name,
+            "test",
+            ("pytest", f"tests/integration/{name}"),
+            needs=f"tests/integration/{name}/test_*.py",
+            limit=7200,
+            is_pytest=True,
+        )
+        for name in ("roots", "lab")
+    ),
 )
 
 

@@ -71,7 +71,7 @@ def test_an_entry_goes_with_all_its_lines() -> None:
 
 @pytest.mark.skipif(not shutil.which("modprobe"), reason="kmod is not installed")
 def test_kmod_reads_the_same_blacklist(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "a.conf").write_text(FILE, newline="")
+    (tmp_path / "a.conf").write_bytes(FILE.encode())
     run = subprocess.run(
         [shutil.which("modprobe") or "", "-C", str(tmp_path), "--showconfig"], capture_output=True, check=False
     )
