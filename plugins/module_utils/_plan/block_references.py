@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._errors import GuestError
@@ -153,6 +154,8 @@ def _boot(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
     default = facts.boot.default
     seen: set[str] = set()
     for entry in sorted(facts.boot.entries, key=lambda entry: not entry.is_default):
+        if entry.is_xen_hypervisor:
+            continue
         line = kernel_cmdline.parse(entry.cmdline)
         for name in _DEVICE_ARGUMENTS:
             for value in kernel_cmdline.values(line, name):
@@ -168,14 +171,13 @@ def _boot(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
                     findings.append(_kernel_name(path, None, value, f"{name}=", stable, blocks=is_needed))
 
     def edit(line: CommandLine) -> CommandLine:
-        for name in _DEVICE_ARGUMENTS:
-            for value in kernel_cmdline.values(line, name):
-                stable = _stable(facts, value) if is_unstable(value) else None
-                if stable is not None:
-                    line = kernel_cmdline.with_value(line, name, stable)
-        return line
+        return _with_names(line, functools.partial(_stable, facts))
 
-    changes, problems = edit_boot(facts.boot, BootEdit(edit, edit), REASON)
+    def edit_bare(line: CommandLine) -> CommandLine:
+        # the kernel itself understands PARTUUID= only; UUID= and LABEL= take an initramfs
+        return _with_names(line, functools.partial(_partition, facts))
+
+    changes, problems = edit_boot(facts.boot, BootEdit(edit, edit, edit_bare), REASON)
     findings.extend(problems)
     changed = {change.path: change for change in changes}
     for file in facts.boot.defaults:
@@ -196,6 +198,20 @@ def _boot(facts: GuestFacts, findings: list[Finding]) -> t.Iterator[FileChange]:
             after = assignments.render(assignments.with_value(document, "GRUB_DISABLE_LINUX_UUID", "false"))
             changed[file.path] = FileChange(file.path, file.text, after, REASON)
     yield from changed.values()
+
+
+def _with_names(line: CommandLine, name_of: t.Callable[[str], str | None]) -> CommandLine:
+    for argument in _DEVICE_ARGUMENTS:
+        for value in kernel_cmdline.values(line, argument):
+            instead = name_of(value) if is_unstable(value) else None
+            if instead is not None:
+                line = kernel_cmdline.with_value(line, argument, instead)
+    return line
+
+
+def _partition(facts: GuestFacts, spec: str) -> str | None:
+    device = find(facts.storage.devices, spec)
+    return f"PARTUUID={device.partition_uuid}" if device is not None and device.partition_uuid else None
 
 
 def _kernel_name(path: str, line: int | None, spec: str, use: str, stable: str, *, blocks: bool) -> Finding:

@@ -35,6 +35,11 @@ class BootEdit:
 
     whole: Edit
     part: Edit
+    bare: Edit | None = None
+
+    def of_entry(self, has_initramfs: bool) -> Edit:
+        """C(whole), or for an entry that loads no initramfs C(bare), where the two are not the same."""
+        return self.whole if has_initramfs or self.bare is None else self.bare
 
 
 def edit_boot(boot: Boot, edit: BootEdit, reason: str) -> tuple[tuple[FileChange, ...], tuple[Finding, ...]]:
@@ -66,7 +71,8 @@ def _edit_grub_cfg(text: str, edit: BootEdit) -> str:
         entry = grub_cfg.all_entries(document)[index]  # positions move with every edit
         # memtest86+ is started like a kernel, and has a console= of its own
         if entry.kernel is not None and "memtest" not in entry.kernel.path:
-            document = grub_cfg.with_cmdline(document, entry, _edited(entry.kernel.command_line, edit.whole))
+            wanted = _edited(entry.kernel.command_line, edit.of_entry(bool(entry.initrds)))
+            document = grub_cfg.with_cmdline(document, entry, wanted)
     return grub_cfg.render(document)
 
 
@@ -75,7 +81,8 @@ def _edit_menu_lst(text: str, edit: BootEdit) -> str:
     for index in range(len(document.entries)):
         entry = document.entries[index]
         if entry.linux is not None:
-            document = menu_lst.with_cmdline(document, entry, _edited(entry.linux.command_line, edit.whole))
+            wanted = _edited(entry.linux.command_line, edit.of_entry(bool(entry.initrds)))
+            document = menu_lst.with_cmdline(document, entry, wanted)
     for option in document.options:
         if option.name.startswith("kopt"):
             document = menu_lst.with_option(document, option.name, _edited(option.value, edit.whole))
@@ -89,7 +96,8 @@ def _edit_extlinux(text: str, edit: BootEdit) -> str:
     for index in range(len(document.entries)):
         entry = document.entries[index]
         if entry.kernel:
-            document = extlinux_conf.with_append(document, entry, _edited(entry.append or "", edit.whole))
+            wanted = _edited(entry.append or "", edit.of_entry(bool(entry.initrds)))
+            document = extlinux_conf.with_append(document, entry, wanted)
     return extlinux_conf.render(document)
 
 

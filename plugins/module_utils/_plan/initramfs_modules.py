@@ -97,9 +97,16 @@ def wanted_modules(facts: GuestFacts, wanted: Wanted) -> tuple[str, ...]:
 
 def images_of(facts: GuestFacts, kernel: Kernel) -> tuple[str, ...]:
     """Paths of the images that the boot loader loads with a kernel; where no menu says so, the kernel's own."""
-    loaded = [path for entry in facts.boot.entries if entry.version == kernel.version for path in entry.initrds]
+    entries = [entry for entry in facts.boot.entries if entry.version == kernel.version and entry.initrds]
+    loaded = [main_image(kernel, entry.initrds) for entry in entries]
     own = [] if loaded or kernel.initramfs is None else [kernel.initramfs]
     return tuple(dict.fromkeys([*loaded, *own]))
+
+
+def main_image(kernel: Kernel, initrds: t.Sequence[str]) -> str:
+    """Of the images that a menu entry loads one after the other, the one with the drivers: the kernel's own, else the
+    last, as microcode stands in front."""
+    return next((path for path in initrds if path == kernel.initramfs), initrds[-1])
 
 
 def missing_modules(facts: GuestFacts, kernel: Kernel, path: str, modules: t.Iterable[str]) -> tuple[str, ...] | None:

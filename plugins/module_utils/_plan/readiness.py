@@ -68,14 +68,11 @@ def assess(facts: GuestFacts) -> Readiness:
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
     findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)
-    judged = default if default is not None else (kernels[0] if len(kernels) == 1 else None)
-    generations = (
-        tuple(number for number, verdict in ((1, judged.generation1), (2, judged.generation2)) if verdict.boots)
-        if judged is not None
-        else ()
-    )
-    if not generations and kernels and not any(_is_in_the_way(finding, facts) for finding in findings):
-        findings.append(_boots_nowhere(facts, judged))
+    # where it cannot be told which one starts, each of them may
+    judged = kernels if default is None else (default,)
+    generations = _generations(judged)
+    if kernels and not generations and not any(_is_in_the_way(finding, facts) for finding in findings):
+        findings.append(_boots_nowhere(facts, judged[0] if len(judged) == 1 else None))
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda finding: (order[finding.severity], finding.id, finding.subject))
     return Readiness(
@@ -85,6 +82,13 @@ def assess(facts: GuestFacts) -> Readiness:
         findings=tuple(findings),
         advice=tuple(_advice(facts)),
     )
+
+
+def _generations(kernels: t.Sequence[KernelVerdict]) -> tuple[int, ...]:
+    """The generations on which every one of the kernels boots; none where there is no kernel."""
+    first = bool(kernels) and all(kernel.generation1.boots for kernel in kernels)
+    second = bool(kernels) and all(kernel.generation2.boots for kernel in kernels)
+    return tuple([number for number, boots in ((1, first), (2, second)) if boots])
 
 
 def _is_in_the_way(finding: Finding, facts: GuestFacts) -> bool:
@@ -167,12 +171,15 @@ def _disk_problems(
     root = initramfs_modules.root_drivers(facts, kernel)
     if all(provides(kernel, name) == BUILTIN for name in (*chain, *root)):
         return problems
-    for path in entry.initrds if entry is not None else initramfs_modules.images_of(facts, kernel):
+    for path in entry.initrds if entry is not None else ():
+        if facts.image_at(path) is None:
+            problems.append((True, f"the initramfs {path} is not there"))
+    for path in _images_with_drivers(facts, kernel, entry):
         found = facts.image_at(path)
         missing = initramfs_modules.missing_modules(facts, kernel, path, (*chain, *root))
         if found is None:
-            problems.append((True, f"the initramfs {path} is not there"))
-        elif missing is None:
+            continue
+        if missing is None:
             problems.append((False, f"the initramfs {path} cannot be read: {found.problem}"))
         elif missing:
             problems.append((True, f"the initramfs {path} lacks {', '.join(missing)}"))
@@ -183,6 +190,12 @@ def _disk_problems(
         names = ", ".join(needed_from_image(kernel, chain))
         problems.append((True, f"{names} are modules, and the boot loader loads no initramfs to take them from"))
     return problems
+
+
+def _images_with_drivers(facts: GuestFacts, kernel: Kernel, entry: BootEntry | None) -> tuple[str, ...]:
+    if entry is None:
+        return initramfs_modules.images_of(facts, kernel)
+    return (initramfs_modules.main_image(kernel, entry.initrds),) if entry.initrds else ()
 
 
 def _serves_emulated_disks(kernel: Kernel) -> bool:

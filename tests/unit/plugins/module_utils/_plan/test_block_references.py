@@ -242,3 +242,10 @@ def test_applying_the_plan_leaves_nothing_to_do(tmp_path: pathlib.Path) -> None:
     again = plan(tmp_path / "after", changes + done)
     assert not again
     assert again.findings == ()
+
+
+def test_a_kernel_without_initramfs_gets_the_uuid_of_the_partition(tmp_path: pathlib.Path) -> None:
+    bare = f"menuentry 'own' {{\n\tlinux\t/boot/vmlinuz-{small_guest.VERSION} root=/dev/xvda1 ro\n}}\n"
+    root = device("a1", "ext4", ROOT_UUID, partition_uuid="0a1b2c3d-01")
+    found = plan(tmp_path, small_guest.grub(bare), [root])
+    assert "root=PARTUUID=0a1b2c3d-01 ro\n" in after(found, "/boot/grub/grub.cfg")
