@@ -67,15 +67,18 @@ def _grub2(reader: Reader, menu: TextFile, common: dict[str, t.Any]) -> Boot:
     )
     entries = []
     for entry in grub_cfg.all_entries(document):
-        if entry.kernel is None:
+        # Xen's hypervisor takes Linux as its first module, and the image as its second
+        load = entry.modules[0] if entry.is_xen_hypervisor and entry.modules else entry.kernel
+        if load is None:
             continue
-        kernel = _guest_path(reader, entry.kernel.path)
+        initrds = entry.initrds if load is entry.kernel else tuple([module.path for module in entry.modules[1:]])
+        kernel = _guest_path(reader, load.path)
         entries.append(
             BootEntry(
                 title=entry.title,
                 kernel=kernel,
-                initrds=tuple([_guest_path(reader, path) for path in entry.initrds]),
-                cmdline=entry.kernel.command_line,
+                initrds=tuple([_guest_path(reader, path) for path in initrds]),
+                cmdline=load.command_line,
                 version=_version(reader, kernel),
                 is_default=entry is selection.entry,
                 is_xen_hypervisor=entry.is_xen_hypervisor,

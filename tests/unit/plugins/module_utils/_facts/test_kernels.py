@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts import kernels
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Initramfs, Kernel
+from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest
+
+VERSION = "6.1.0-50-amd64"
+
+
+def gather(path: pathlib.Path, manifest: str) -> tuple[Kernel, ...]:
+    guest_tree.build(manifest, path)
+    return kernels.gather(Root(str(path)), pytest.fail)
+
+
+def images(path: pathlib.Path, *paths: str) -> tuple[Initramfs, ...]:
+    return kernels.gather_images(Root(str(path)), pytest.fail, paths)
+
+
+def test_a_guest_without_kernels_has_none(tmp_path: pathlib.Path) -> None:
+    assert gather(tmp_path, "=== /etc/hostname\nguest\n") == ()
+
+
+def test_a_kernel_is_known_by_image_configuration_modules_and_initramfs(tmp_path: pathlib.Path) -> None:
+    config = f"=== /boot/config-{VERSION}\nCONFIG_HYPERV=m\n"
+    (only,) = gather(tmp_path, small_guest.kernel(VERSION, small_guest.MODULES + "builtin lib/crc16\n") + config)
+    assert (only.version, only.image) == (VERSION, f"/boot/vmlinuz-{VERSION}")
+    assert only.initramfs == f"/boot/initrd.img-{VERSION}"
+    assert only.config is not None
+    assert only.config.state("CONFIG_HYPERV") == "m"
+    assert only.modules is not None
+    assert only.modules.by_name["hv_storvsc"].dependencies != ()
+    assert only.modules.builtin == {"crc16"}
+
+
+def test_modules_below_usr_are_found_by_the_link(tmp_path: pathlib.Path) -> None:
+    merged = "=== /lib -> usr/lib\n" + small_guest.kernel(VERSION).replace("/lib/modules", "/usr/lib/modules")
+    (only,) = gather(tmp_path, merged)
+    assert only.modules is not None
+
+
+def test_copies_and_signatures_are_no_kernels(tmp_path: pathlib.Path) -> None:
+    names = [
+        "vmlinuz-1.old",
+        "vmlinuz-1.bak",
+        "vmlinuz-1.dpkg-tmp",
+        "vmlinuz-1~",
+        "config-1",
+        "initrd.img-1",
+        "vmlinuz",
+    ]
+    assert gather(tmp_path, "".join(f"=== /boot/{name}\nMZ\n" for name in names)) == ()
+
+
+def test_an_image_without_modules_and_modules_without_an_image_are_kernels(tmp_path: pathlib.Path) -> None:
+    manifest = "=== /boot/vmlinuz-5\nMZ\n=== /lib/modules/4/ modules\nfs/ext4/ext4\n=== /lib/modules/3/extra\n\n"
+    assert [(item.version, item.image, item.modules is not None) for item in gather(tmp_path, manifest)] == [
+        ("4", None, True),
+        ("5", "/boot/vmlinuz-5", False),
+    ]
+
+
+@pytest.mark.parametrize("name", ["initrd.img-5", "initramfs-5.img", "initrd-5"])
+def test_the_image_of_a_kernel_has_one_of_three_names(name: str, tmp_path: pathlib.Path) -> None:
+    (only,) = gather(tmp_path, f"=== /boot/vmlinuz-5\nMZ\n=== /boot/{name}\n\n")
+    assert only.initramfs == f"/boot/{name}"
+
+
+def test_an_image_is_read_once_and_an_absent_one_not_at_all(tmp_path: pathlib.Path) -> None:
+    gather(tmp_path, small_guest.kernel(VERSION))
+    path = f"/boot/initrd.img-{VERSION}"
+    (only,) = images(tmp_path, path, "/boot/none", path)
+    assert (only.path, only.problem) == (path, "")
+    assert only.size == (tmp_path / path[1:]).stat().st_size
+    assert only.image is not None
+    assert "hv_storvsc" in only.image.module_names(VERSION)
+
+
+def test_an_image_that_cannot_be_read_says_why(tmp_path: pathlib.Path) -> None:
+    gather(tmp_path, small_guest.kernel(VERSION))
+    path = tmp_path / "boot" / f"initrd.img-{VERSION}"
+    path.write_bytes(path.read_bytes()[:-200])
+    (only,) = images(tmp_path, f"/boot/{path.name}")
+    assert only.image is None
+    assert only.problem
+    assert only.size == path.stat().st_size
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: pathlib.Path) -> None:
+    guest_tree.build("=== /boot/initrd.img/\n", tmp_path)
+    os.mkfifo(tmp_path / "boot/fifo")
+    found = images(tmp_path, "/boot/fifo", "/boot/initrd.img")
+    assert [item.image for item in found] == [None, None]
+    assert all("regular file" in item.problem for item in found)
