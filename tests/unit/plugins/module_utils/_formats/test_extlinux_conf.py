@@ -121,11 +121,11 @@ def test_edits_hold_and_repeated_change_nothing(text: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["label a\n", "append x\n", " ", "initrd=", "\n", "menu include "])
-def test_a_hostile_megabyte_takes_bounded_time(piece: str) -> None:
-    text = "label a\nkernel /k\nappend " + piece * (1_000_000 // len(piece))
+def test_a_hostile_text_takes_bounded_time(piece: str) -> None:
+    text = "label a\nkernel /k\nappend " + piece * (250_000 // len(piece))
     started = time.process_time()
     document = extlinux_conf.parse(text)
     extlinux_conf.default_entry(document)
     assert document.entries[0].kernel == "/k"
     assert document.text == text
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 1

@@ -482,23 +482,23 @@ def test_grub_and_the_parser_agree_on_what_is_a_script(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "{" * 1_000_000,
-        "menuentry a {\n" * 70_000,
-        "if a; then\n" * 90_000,
-        "menuentry a { linux /v ro\n}\n" * 30_000,
-        "'" * 1_000_001,
-        '"' * 1_000_001,
-        "\\" * 1_000_001,
-        "$" * 1_000_000,
-        "a" * 1_000_000,
-        "# x\n" * 250_000,
-        "if a; then set b=c; fi\n" * 40_000,
-        "function f {\nf\n}\nf\n" * 50_000,
+        "{" * 250_000,
+        "menuentry a {\n" * 18_000,
+        "if a; then\n" * 22_000,
+        "menuentry a { linux /v ro\n}\n" * 8_000,
+        "'" * 250_001,
+        '"' * 250_001,
+        "\\" * 250_001,
+        "$" * 250_000,
+        "a" * 250_000,
+        "# x\n" * 60_000,
+        "if a; then set b=c; fi\n" * 10_000,
+        "function f {\nf\n}\nf\n" * 12_000,
     ],
 )
-def test_a_hostile_megabyte_takes_bounded_time(text: str) -> None:
+def test_a_hostile_text_takes_bounded_time(text: str) -> None:
     started = time.process_time()
     document = grub_cfg.parse(text)
     grub_cfg.find_default(document)
     assert document.text == text
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 1.5

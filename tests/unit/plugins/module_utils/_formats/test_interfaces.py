@@ -211,10 +211,10 @@ def test_a_rename_holds_and_repeated_changes_nothing(text: str, commands: bool) 
 @pytest.mark.parametrize(
     "piece", ["auto eth0\n", "\\\n", "eth0 ", "\n", "iface eth0 inet dhcp\n up x eth0\n", "eth0.1", "\\"]
 )
-def test_a_hostile_megabyte_takes_bounded_time(piece: str) -> None:
-    text = "iface eth0 inet dhcp\n up " + piece * (1_000_000 // len(piece))
+def test_a_hostile_text_takes_bounded_time(piece: str) -> None:
+    text = "iface eth0 inet dhcp\n up " + piece * (250_000 // len(piece))
     started = time.process_time()
     document = interfaces.parse(text)
     interfaces.with_renamed(document, "eth0", "enX0", commands=True)
     assert document.text == text
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 1.5

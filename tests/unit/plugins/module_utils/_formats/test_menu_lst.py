@@ -198,11 +198,11 @@ def test_edits_hold_and_repeated_change_nothing(text: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["title a\n", "kernel /v ro\n", "=", "# a=b\n", "--x ", "(", "\n"])
-def test_a_hostile_megabyte_takes_bounded_time(piece: str) -> None:
-    text = f"{menu_lst._BEGIN}\ntitle a\nkernel " + piece * (1_000_000 // len(piece)) + "\n" + menu_lst._END
+def test_a_hostile_text_takes_bounded_time(piece: str) -> None:
+    text = f"{menu_lst._BEGIN}\ntitle a\nkernel " + piece * (250_000 // len(piece)) + "\n" + menu_lst._END
     started = time.process_time()
     document = menu_lst.parse(text)
     assert document.entries[0].title == "a"
     assert document.entries[0].linux is not None
     assert document.text == text
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 1
