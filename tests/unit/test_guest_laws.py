@@ -322,8 +322,8 @@ class GuestProgram(Runner):
 
     def _wanted_by_dracut(self, argv: tuple[str, ...]) -> set[str]:
         texts = "".join(path.read_text() for path in self._directory("etc/dracut.conf.d"))
-        added = [*re.findall(r'^add_drivers\+="(.*)"$', texts, re.MULTILINE), argv[argv.index("--add-drivers") + 1]]
-        return {"ext4", "xen_blkfront", *" ".join(added).split()}
+        added = [*re.findall(r'^add_drivers\+="(.*)"$', texts, re.MULTILINE), argv[argv.index("--drivers") + 1]]
+        return set(" ".join(added).split())
 
 
 def adapt(guest: Guest) -> None:

@@ -363,7 +363,10 @@ def _build(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
             sorted(name for name in held.image.module_names(kernel.version) if provides(kernel, name) == MODULE)
         )
     if generator == "dracut":
-        elsewhere = () if facts.is_live else ("--no-hostonly", "--add-drivers", " ".join(keep))
+        # as with MODULES=dep: what the old image had of drivers, where that was chosen for the host
+        drivers_option = "--drivers" if keep and facts.initramfs.policy == "yes" else "--add-drivers"
+        names = " ".join(sorted({*keep, *needed}))
+        elsewhere = () if facts.is_live else ("--no-hostonly", drivers_option, names)
         argv = ("dracut", "--force", *elsewhere, "--kver", kernel.version, OUTPUT)
         inputs: tuple[tuple[str, str, int], ...] = ()
     else:

@@ -296,13 +296,22 @@ def test_dracut_that_builds_for_the_host_gets_a_configuration(
     assert found.commands == ()
 
 
-def test_dracut_builds_on_the_worker_for_any_host_and_with_what_the_image_held(tmp_path: pathlib.Path) -> None:
-    changes = kernel(VERSION, image=XEN_ONLY, attributes="initramfs=gzip generator=dracut") + DRACUT.format("yes")
+@pytest.mark.parametrize(("hostonly", "option"), [("yes", "--drivers"), ("no", "--add-drivers")])
+def test_dracut_builds_on_the_worker_for_any_host_and_with_what_the_image_held(
+    hostonly: str, option: str, tmp_path: pathlib.Path
+) -> None:
+    changes = kernel(VERSION, image=XEN_ONLY, attributes="initramfs=gzip generator=dracut") + DRACUT.format(hostonly)
     found = plan(tmp_path, changes, without=["/usr/sbin/mkinitramfs"])
     (command,) = found.commands
-    keep = "ext4 xen_blkfront"
-    assert command.argv == ("dracut", "--force", "--no-hostonly", "--add-drivers", keep, "--kver", VERSION, OUTPUT)
+    names = "ext4 hv_storvsc hv_vmbus scsi_mod scsi_transport_fc sd_mod xen_blkfront"
+    assert command.argv == ("dracut", "--force", "--no-hostonly", option, names, "--kver", VERSION, OUTPUT)
     assert 'add_drivers+=" hv_vmbus hv_storvsc sd_mod hv_blkvsc xen_blkfront "' in written(found)[DRACUT_CONFIG]
+
+
+def test_dracut_without_an_old_image_takes_all_drivers(tmp_path: pathlib.Path) -> None:
+    found = plan(tmp_path, DRACUT.format("yes"), without=["/usr/sbin/mkinitramfs", IMAGE])
+    (command,) = found.commands
+    assert "--add-drivers" in command.argv
 
 
 def test_initramfs_tools_is_in_charge_where_both_are_installed(tmp_path: pathlib.Path) -> None:
