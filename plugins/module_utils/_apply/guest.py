@@ -120,6 +120,7 @@ class Guest:
         with self._errors(original.path), self.root.open_parent(original.path, follow=False) as (parent, name):
             if original.kind == "absent":
                 _remove(parent, name)
+                _sync_directory(parent)
                 return
             if original.kind == "link":
                 temporary = _staged_name(name)
@@ -139,12 +140,15 @@ class Guest:
         if parent_mtime_ns is None:
             held = self.root.stat(STATE_PARENT)
             parent_mtime_ns = held.mtime_ns if held is not None else 0
-        self._unlink(JOURNAL)  # first: without the copies it would promise what cannot be kept
+        self._set_time(STATE_PARENT, parent_mtime_ns)  # while the journal still knows it
+        self._unlink(JOURNAL)  # before the copies: without them it would promise what cannot be kept
         for name in self.root.list_names(BLOBS):
             self._unlink(f"{BLOBS}/{name}")
-        for path in (BLOBS, STATE):
-            self._unlink(path)
-        self._set_time(STATE_PARENT, parent_mtime_ns)
+        self._unlink(BLOBS)
+        with self._errors(STATE), self.root.open_parent(STATE, follow=False) as (parent, name):
+            _remove(parent, name)
+            self._set_time(STATE_PARENT, parent_mtime_ns)  # at once: nothing knows it any more
+            _sync_directory(parent)
 
     # -- the journal
 
@@ -334,7 +338,9 @@ class Guest:
             self.record(directory)
             with self._errors(directory):
                 self._make_directory(directory, 0o755)
-                self._sync(os.path.dirname(directory))
+                with self.root.open_parent(directory) as (parent, name):
+                    os.chmod(name, 0o755, dir_fd=parent)  # whatever the umask
+                    _sync_directory(parent)
 
     def _make_directory(self, path: str, mode: int) -> bool:
         """Whether it was not there. Raises OSError."""
@@ -343,7 +349,6 @@ class Guest:
                 os.mkdir(name, mode, dir_fd=parent)
             except FileExistsError:
                 return False
-            os.chmod(name, mode, dir_fd=parent)  # whatever the umask
             return True
 
     def _sync(self, directory: str) -> None:
@@ -357,6 +362,7 @@ class Guest:
     def _unlink(self, path: str) -> None:
         with self._errors(path), self.root.open_parent(path, follow=False) as (parent, name):
             _remove(parent, name)
+            _sync_directory(parent)
 
     @contextlib.contextmanager
     def _errors(self, path: str) -> t.Iterator[None]:
@@ -439,7 +445,6 @@ def _remove(parent: int, name: str) -> None:
                 raise
     else:
         os.unlink(name, dir_fd=parent)
-    _sync_directory(parent)
 
 
 def _sync_directory(parent: int, name: str = ".") -> None:
