@@ -64,15 +64,6 @@ def test_images_are_those_of_the_menu_and_of_the_kernels(tmp_path: pathlib.Path)
     assert {image.path for image in facts.images} == {"/boot/other.img", IMAGE}
 
 
-def test_kernels_and_images_are_found_by_version_and_path(tmp_path: pathlib.Path) -> None:
-    facts = small_guest.look(tmp_path)
-    assert facts.kernel(VERSION) is facts.kernels[0]
-    assert facts.kernel("7") is None
-    assert facts.kernel(None) is None
-    assert facts.image_at(IMAGE) is facts.images[0]
-    assert facts.image_at(None) is None
-
-
 def test_what_the_disk_shows_is_part_of_the_facts(tmp_path: pathlib.Path) -> None:
     guest_tree.build(small_guest.BASE, tmp_path)
     problem = Problem("/guest.img", "the backup of the partition table is damaged")
