@@ -124,8 +124,8 @@ def test_a_program_may_do_what_building_an_image_takes(tree: pathlib.Path) -> No
     code = """
         chown(5, 6, "/etc/shadow") or die; chmod(04755, "/etc/shadow") or die; mkdir("/var") or die;
         open(F, "<", "/etc/shadow") or die; symlink("a", "/tmp/b") or die; rename("/etc/shadow", "/etc/shadow2") or die;
-        for ("null", "zero", "full", "random", "urandom", "stdout") { open(D, "+<", "/dev/$_") or die "$_ $!" }
-        open(F, "<", "/proc/self/mounts") or die; print scalar(() = readdir D) if opendir(D, "/sys");
+        for ("null", "zero", "full", "random", "urandom", "stdout") { open(N, "+<", "/dev/$_") or die "$_ $!" }
+        open(F, "<", "/proc/self/mounts") or die "mounts $!"; print scalar(() = readdir D) if opendir(D, "/sys");
     """
     assert run(tree, code)[0] == Finished(0, "2")
 
