@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -83,7 +82,7 @@ def copy_modules(source: pathlib.Path, tree: pathlib.Path, size: int) -> None:
 def generate_modules(tree: pathlib.Path, size: int) -> None:
     """Files that compress about as modules do: words from a small vocabulary, among them noise."""
     generator = random.Random(1)
-    words = [generator.randbytes(generator.randint(2, 12)) for _ in range(3000)]
+    words = [generator.randbytes(generator.randint(2, 12)) for _word in range(3000)]
     base = tree / "usr/lib/modules/6.1.0-1-amd64/kernel"
     base.mkdir(parents=True)
     number = 0

@@ -72,7 +72,7 @@ STAGES = (
         Stage(
             f"molecule-{scenario.parent.name}",
             "test",
-            ("tests/in-collection", "molecule", "test", "-s", scenario.parent.name),
+            ("molecule/run", scenario.parent.name),
             limit=3600,
         )
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
@@ -82,11 +82,10 @@ STAGES = (
             name,
             "test",
             ("pytest", f"tests/integration/{name}"),
-            needs=f"tests/integration/{name}/test_*.py",
             limit=7200,
             is_pytest=True,
         )
-        for name in ("roots", "lab")
+        for name in sorted({path.parent.name for path in CHECKOUT.glob("tests/integration/*/test_*.py")})
     ),
 )
 

@@ -49,7 +49,7 @@ def decompress(tool: str, chunks: t.Iterable[bytes]) -> t.Generator[bytes, None,
             "the program {} is needed to read this, and it is not installed here".format(tool),
             hint="Install the package {} on the machine that the module runs on.".format(package),
         )
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command is for modules, and no stream
         (program, *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -61,8 +61,7 @@ def decompress(tool: str, chunks: t.Iterable[bytes]) -> t.Generator[bytes, None,
     message = bytearray()
     remaining = iter(chunks)
     try:
-        for chunk in _pump(process, remaining, message):
-            yield chunk
+        yield from _pump(process, remaining, message)
         status = process.wait()
     finally:
         if process.poll() is None:

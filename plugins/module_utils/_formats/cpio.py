@@ -188,8 +188,7 @@ def read_archives(
     """The entries of all archives up to the end of ``source``, which may be padded with zeros; see read_archive."""
     allowance = allowance or Allowance()
     while source.skip_zeros():
-        for entry in read_archive(source, keep, allowance):
-            yield entry
+        yield from read_archive(source, keep, allowance)
 
 
 def read_archive(
@@ -232,15 +231,13 @@ def read_archive(
         if size:
             group = _with_content(source, [*waiting.pop(identity, []), entry], keep)
             known[identity] = group[-1]
-            for entry in group:
-                yield entry
+            yield from group
         elif identity in known:
             yield known[identity]._replace(name=name)
         else:
             waiting.setdefault(identity, []).append(entry)
     for group in waiting.values():
-        for entry in _with_content(source, group, keep):
-            yield entry
+        yield from _with_content(source, group, keep)
 
 
 def _read_name(source: ByteSource, name_size: int, start: int) -> str:

@@ -429,8 +429,7 @@ def _lz4_stream(image: cpio.ByteSource) -> t.Iterator[bytes]:
     yield _LZ4
     for size in _lz4_blocks(image):
         yield size.to_bytes(4, "little")
-        for chunk in image.take_in_chunks(size):
-            yield chunk
+        yield from image.take_in_chunks(size)
 
 
 def _lz4_by_library(image: cpio.ByteSource) -> _Output:

@@ -14,6 +14,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 import typing as t
@@ -115,7 +116,7 @@ def test_inputs_are_there_for_the_run_only_and_replace_what_is_there(tree: pathl
     inputs = tuple((path, f"{path} \udcff\r\n", 0o751) for path in paths)
     code = 'for (@ARGV) { open(F, "<", $_) or die "$_ $!"; printf "%o ", (stat F)[2]; print <F>; }'
     code += 'print -l "/etc/link" ? "link" : ""; open(F, "<", "/etc/shadow"); print <F>'
-    finished, _ = run(tree, code, *paths, inputs=inputs)
+    finished, _log = run(tree, code, *paths, inputs=inputs)
     assert finished.log == "".join(f"100751 {path} \ufffd\r\n" for path in paths) + "guest"
     assert guest_tree.compare(before, guest_tree.snapshot(tree), directory_times=True) == []
 
@@ -204,7 +205,7 @@ def test_there_is_no_way_out(tree: pathlib.Path, code: str) -> None:
         unix.bind("\0" + name)
         unix.listen()
         arguments = (str(tree.parent / "worker-secret"), str(other.pid), str(tcp.getsockname()[1]), name)
-        finished, _ = run(tree, code + '; print "done\\n"', *arguments)
+        finished, _log = run(tree, code + '; print "done\\n"', *arguments)
         is_alive = other.poll() is None
         other.kill()
     os.close(descriptor)
@@ -264,7 +265,7 @@ def test_the_guests_tree_is_as_it_was_whatever_a_program_does_to_it(tree: pathli
 def test_what_a_program_can_fill_is_bounded(tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "OVERLAY_SIZE", "size=8m")
     code = 'open(F, ">", "/boot/fill"); my $n = 0; while (syswrite(F, "x" x 1048576)) { $n++; last if $n > 64 } '
-    finished, _ = run(tree, code + 'print $n <= 8 ? "bounded: $!" : "written $n";')
+    finished, _log = run(tree, code + 'print $n <= 8 ? "bounded: $!" : "written $n";')
     assert finished.log == "bounded: No space left on device"
 
 
@@ -273,7 +274,7 @@ def test_the_memory_of_the_overlay_is_bounded_at_two_gigabytes() -> None:
 
 
 def test_the_log_keeps_its_end_only(tree: pathlib.Path) -> None:
-    finished, _ = run(tree, 'print "x" x 100, "\\n" for 1 .. 20000; print "last words"')
+    finished, _log = run(tree, 'print "x" x 100, "\\n" for 1 .. 20000; print "last words"')
     assert len(finished.log) == isolation.MAX_LOG
     assert finished.log.endswith("x\nlast words")
 
@@ -356,14 +357,14 @@ def test_all_of_it_ends_with_the_process_that_asked_for_it(tree: pathlib.Path, n
     mounts = pathlib.Path("/proc/self/mountinfo").read_text()
     caller = os.fork()
     if caller == 0:
-        signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(3)))
+        signal.signal(signal.SIGTERM, lambda *_received: sys.exit(3))
         try:
             run(tree, LINGERING + "sleep 1000 while 1", marker)
         finally:
             os._exit(3)
     wait_until(lambda: len(processes(marker)) == 7)
     os.kill(caller, number)
-    _, status = os.waitpid(caller, 0)
+    _pid, status = os.waitpid(caller, 0)
     if number == signal.SIGTERM:
         assert os.WEXITSTATUS(status) == 3
         assert processes(marker) == []

@@ -72,13 +72,13 @@ def test_what_adds_to_the_arguments_of_every_entry_is_left(tmp_path: pathlib.Pat
 
 def test_what_is_there_already_in_any_file_is_not_added(tmp_path: pathlib.Path) -> None:
     changes = small_guest.defaults() + drop_in("a.cfg", 'GRUB_CMDLINE_LINUX="console=tty0"')
-    texts, _ = edit(tmp_path, changes)
+    texts, _findings = edit(tmp_path, changes)
     assert list(texts) == ["/boot/grub/grub.cfg"]
 
 
 def test_only_files_that_update_grub_reads_count(tmp_path: pathlib.Path) -> None:
     changes = small_guest.defaults() + drop_in("a.cfg.dpkg-old", 'GRUB_CMDLINE_LINUX="console=hvc0"')
-    texts, _ = edit(tmp_path, changes)
+    texts, _findings = edit(tmp_path, changes)
     assert list(texts) == ["/boot/grub/grub.cfg", "/etc/default/grub"]
 
 
@@ -157,7 +157,7 @@ def test_extlinux_changes_where_a_kernel_is_started(tmp_path: pathlib.Path) -> N
 def test_settings_of_grub_2_are_left_where_something_else_boots(tmp_path: pathlib.Path) -> None:
     text = MENU_LST.format(VERSION, ROOT_UUID)
     changes = f"=== /boot/grub/menu.lst\n{text}" + small_guest.defaults("console=hvc0")
-    texts, _ = edit(tmp_path, changes, without=NO_GRUB)
+    texts, _findings = edit(tmp_path, changes, without=NO_GRUB)
     assert list(texts) == ["/boot/grub/menu.lst"]
 
 
