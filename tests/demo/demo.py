@@ -107,11 +107,10 @@ def main() -> None:
             migration_adapt_backend="loop",
         )
         done = json.loads(pathlib.Path(f"{adapted}.json").read_text(encoding="utf-8"))
-        for step in done["steps"]:
-            for change in step["changes"]:
-                story.tell(f"{change['action']:7} {change['path']}: {change['reason']}")
-            for command in step["commands"]:
-                story.tell(f"run     {command['command']}: {command['reason']}")
+        for change in done["changes"]:
+            story.tell(f"{change['action']:7} {change['path']}: {change['reason']}")
+        for command in done["commands"]:
+            story.tell(f"run     {command['command']}: {command['reason']}")
         tell_verdict(story, done["after"])
         expect(done["after"]["ready"], "the adapted guest is not judged ready")
     with story.step("The adapted disk boots on Hyper-V"), lab.start("hyperv-gen1", adapted, overlay=True) as machine:

@@ -74,6 +74,7 @@ def missing(version: str) -> tuple[str, str]:
 
 HVC0_LINK = ("xen.getty-hvc0", "/etc/systemd/system/getty.target.wants/serial-getty@hvc0.service")
 TOOLS = ("xen.guest-tools", "xe-guest-utilities")
+NETWORKD = ("network.xen-name", "/etc/systemd/network/10-lan.network")
 AGENT = ("xen.guest-tools", "xen-guest-agent")
 TOOLS_FILES = ("xen.guest-tools-files", "/etc/init.d/xe-linux-distribution")
 DEBIAN_9 = {
@@ -179,7 +180,7 @@ EXPECTED = {
     "debian12-dracut": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),
         kernels={"6.1.0-50-amd64": (False, False)},
-        findings={missing("6.1.0-50-amd64"), AGENT},
+        findings={missing("6.1.0-50-amd64"), ("network.xen-name", "/etc/network/interfaces"), AGENT},
         adapted=(1,),
     ),
     "debian12-hvm": Expectation(
@@ -189,6 +190,7 @@ EXPECTED = {
             missing("6.1.0-50-amd64"),
             ("storage.kernel-name", "/dev/xvda2"),
             ("xen.sysctl", "/etc/sysctl.d/60-xen.conf"),
+            ("network.xen-name", "/etc/network/interfaces"),
             HVC0_LINK,
             TOOLS,
         },
@@ -215,12 +217,12 @@ EXPECTED = {
     "debian13-hvm": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),
         kernels={"6.12.107+deb13-amd64": (False, False)},
-        findings={("xen.blacklists-hyperv", "/etc/modprobe.d/blacklist-hyperv.conf"), AGENT},
+        findings={("xen.blacklists-hyperv", "/etc/modprobe.d/blacklist-hyperv.conf"), NETWORKD, AGENT},
         adapted=(1,),
     ),
 }
 # what stays on a guest that must still boot on Xen
-HARMLESS = {"xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"}
+HARMLESS = {"network.xen-name", "xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"}
 HARMLESS_GETTY = ("xen.getty-hvc0", "/etc/inittab")
 
 PLANNERS: dict[str, t.Callable[[GuestFacts], Plan]] = {

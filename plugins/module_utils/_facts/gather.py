@@ -10,7 +10,19 @@ import functools
 import re
 import typing as t
 
-from . import boot, clock, devices, history, hypervisor, initramfs_config, kernels, storage, system, xen_leftovers
+from . import (
+    boot,
+    clock,
+    devices,
+    history,
+    hypervisor,
+    initramfs_config,
+    kernels,
+    network,
+    storage,
+    system,
+    xen_leftovers,
+)
 from .model import (
     BlockDevice,
     Boot,
@@ -27,7 +39,9 @@ from .reader import Reader
 if t.TYPE_CHECKING:
     from .._root import Root
 
-EVERYTHING = frozenset({"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen"})
+EVERYTHING = frozenset(
+    {"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen", "network"}
+)
 """The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels). Only a rollback
 asks for C(history)."""
 
@@ -75,6 +89,7 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         initramfs=part("initramfs", lambda: initramfs_config.gather(root, note), _NO_INITRAMFS),
         storage=part("storage", lambda: storage.gather(root, note, disk.devices if disk else None), _NO_STORAGE),
         xen=part("xen", lambda: xen_leftovers.gather(root, note), _NO_XEN),
+        network=part("network", lambda: network.gather(root, note), ()),
         history=part("history", lambda: history.gather(root, note), None),
         free_bytes={path: root.free_bytes(path) for path in _SPACE},
     )

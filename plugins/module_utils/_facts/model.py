@@ -253,6 +253,7 @@ class GuestFacts:
     initramfs: InitramfsConfig
     storage: Storage
     xen: XenLeftovers
+    network: tuple[TextFile, ...]  # the files that configure it
     history: History | None
     free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
     problems: tuple[Problem, ...] = ()

@@ -25,6 +25,8 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
             "name": verdict.name,
             "generation": verdict.generation,
             "is_azure": verdict.is_azure,
+            "container_on": verdict.container_on,
+            "is_uefi": facts.hypervisor.is_uefi,
             "explanation": verdict.explanation,
             "evidence": verdict.evidence,
             "contradictions": verdict.contradictions,

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names and addresses of Xen's network adapter in the guest's configuration, which are others on Hyper-V."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .model import Finding
+
+if t.TYPE_CHECKING:
+    from .._facts.model import GuestFacts
+
+# systemd names Xen's adapter enX0 since version 251 (Debian 12); the synthetic one is eth0
+_XEN_NAME = re.compile(r"\benX\d+\b")
+# the range that belongs to Xen, which XenServer takes addresses from; Hyper-V's own is 00:15:5d
+_XEN_MAC = re.compile(r"\b00:16:3[eE](?::[0-9a-fA-F]{2}){3}\b")
+
+
+def find(facts: GuestFacts) -> tuple[Finding, ...]:
+    """A finding for each name, and each address, in each file. Comments do not count."""
+    findings = []
+    for file in facts.network:
+        lines = [line for line in file.text.split("\n") if not line.lstrip().startswith(("#", ";"))]
+        text = "\n".join(lines)
+        findings += [_named(file.path, name) for name in dict.fromkeys(_XEN_NAME.findall(text))]
+        findings += [_addressed(file.path, mac) for mac in dict.fromkeys(_XEN_MAC.findall(text))]
+    return tuple(findings)
+
+
+def _named(path: str, name: str) -> Finding:
+    return Finding(
+        "network.xen-name",
+        "warning",
+        path,
+        f"{path} configures {name}, as Xen's adapter is called. On Hyper-V the synthetic one is eth0, so the guest "
+        "comes up without this network",
+        f"name eth0 beside or instead of {name}, and have another way in (the console) when the guest first starts",
+    )
+
+
+def _addressed(path: str, mac: str) -> Finding:
+    return Finding(
+        "network.xen-mac",
+        "warning",
+        path,
+        f"{path} knows an adapter by {mac}, an address that XenServer gave it. Hyper-V gives another, and what hangs "
+        "on the address does not apply there",
+        "give the virtual machine there this address (Set-VMNetworkAdapter -StaticMacAddress), or change the file",
+    )
