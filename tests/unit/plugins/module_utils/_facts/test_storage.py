@@ -59,7 +59,7 @@ def sysfs(*names: str) -> str:
     """/sys/class/block of these disks and partitions (disk/partition)."""
     lines = []
     for name in names:
-        disk, _, partition = name.partition("/")
+        disk, _slash, partition = name.partition("/")
         place = f"/sys/devices/vbd-768/block/{name}"
         lines.append(f"=== /sys/class/block/{partition or disk} -> ../../devices/vbd-768/block/{name}\n")
         lines.append(f"=== {place}/size\n2048\n")
