@@ -12,7 +12,7 @@ import sys
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
-import conftest  # noqa: F401  (makes the collection importable)
+import conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from ansible_collections.rehost.hyperv.plugins.module_utils._image.guest import open_guest
 from ansible_collections.rehost.hyperv.tests.unit import guest_tree
 

@@ -72,7 +72,7 @@ def _run(command: Command, argv: list[str], log: t.BinaryIO) -> int:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), _SYSTEM_PATH))
     environment = dict(os.environ, PATH=path, **_ENVIRONMENT)
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command has no time limit
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )
     except OSError as error:

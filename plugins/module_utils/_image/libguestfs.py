@@ -182,7 +182,7 @@ class Guestfish:
             environment.setdefault("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
         self.marker = secrets.token_hex(16)  # which no content of the guest can contain
         with open(self.messages, "ab") as messages:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # a dialogue, not a command
                 ["guestfish", "--format=raw", "--rw" if self.writable else "--ro", "-a", os.path.abspath(self.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -192,7 +192,7 @@ def _execute(words: t.Sequence[str], progress: Progress | None = None) -> tuple[
     program = shutil.which("qemu-img")
     if program is None:
         raise _errors.ToolMissingError("qemu-img is not installed", hint="install the package qemu-utils")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # its progress is followed
         [program, *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
