@@ -68,6 +68,7 @@ STAGES = (
     Stage("docs", "test", ("tests/run-docs",)),
     Stage("artifact", "test", ("tests/run-artifact",)),
     Stage("integration", "test", ("tests/run-integration",), needs="tests/integration/targets/*/tasks", limit=3600),
+    Stage("libguestfs", "test", ("tests/run-libguestfs",), limit=1800, is_pytest=True),
     *(
         Stage(
             f"molecule-{scenario.parent.name}",

@@ -171,16 +171,22 @@ def _xfs_prototype(tree: pathlib.Path) -> str:
     return "\n".join([*lines, "$"]) + "\n"
 
 
-def copy_sparsely(source: pathlib.Path, target: pathlib.Path, offset: int) -> None:
-    """Copies the parts of a file that hold data into another one, and leaves its holes alone."""
+def copy_sparsely(
+    source: pathlib.Path, target: pathlib.Path, offset: int, start: int = 0, size: int | None = None
+) -> None:
+    """Copies the parts of a file that hold data into another one, offset bytes further on, and leaves its holes alone.
+
+    start, size: which bytes of the source.
+    """
     with source.open("rb") as reader, target.open("r+b") as writer:
-        place, end = 0, os.fstat(reader.fileno()).st_size
+        length = os.fstat(reader.fileno()).st_size
+        place, end = start, length if size is None else min(length, start + size)
         while place < end:
             try:
                 place = os.lseek(reader.fileno(), place, os.SEEK_DATA)
             except OSError:
                 return  # only a hole is left
-            until = os.lseek(reader.fileno(), place, os.SEEK_HOLE)
+            until = min(end, os.lseek(reader.fileno(), place, os.SEEK_HOLE))
             reader.seek(place)
             writer.seek(offset + place)
             while place < until:
@@ -236,8 +242,9 @@ def build_disk(path: pathlib.Path, table: str | None, parts: t.Sequence[Part], *
 def add_logical_volumes(disk: Disk, number: int, group: str, volumes: t.Sequence[tuple[str, Part]]) -> None:
     """Makes partition number a physical volume with a group of volumes on it, each filled as its part says.
 
-    A name that comes twice extends the volume, which then lies in pieces and is left empty. LVM itself makes all
-    that, through a loop device (so this needs root), but without device mapper. Contents are put where lvs says.
+    A name that comes twice extends the volume, which then lies in pieces, and is filled as the first of its parts
+    says. LVM itself makes all that, through a loop device (so this needs root), but without device mapper. Contents
+    are put where lvs says.
     """
     placed = next(place for place in disk.placed if place.number == number)
     position = ("-o", str(placed.start), "--sizelimit", str(placed.size))
@@ -247,28 +254,29 @@ def add_logical_volumes(disk: Disk, number: int, group: str, volumes: t.Sequence
     def lvm(command: str, *words: str) -> str:
         return run("lvm", command, "--driverloaded", "n", "--config", only_this, *words).decode()
 
+    wholes: dict[str, Part] = {}
     try:
         lvm("pvcreate", "-q", "-y", "-ff", device)
         lvm("vgcreate", "-q", group, device)
-        made: set[str] = set()
-        pieces: set[str] = set()
         for name, part in volumes:
-            if name in made:
+            if name in wholes:
                 lvm("lvextend", "-q", "-L", "+%dm" % part.size, "%s/%s" % (group, name))
-                pieces.add(name)
+                wholes[name] = dataclasses.replace(wholes[name], size=wholes[name].size + part.size)
             else:
                 lvm("lvcreate", "-an", "-Zn", "-Wn", "-y", "-q", "-L", "%dm" % part.size, "-n", name, group)
-                made.add(name)
-        columns = ("--noheadings", "--units", "b", "--nosuffix", "-o", "lv_name,seg_pe_ranges,pe_start,vg_extent_size")
-        rows = [row.split() for row in lvm("pvs", "--segments", *columns, device).splitlines()]
+                wholes[name] = part
+        columns = ("--noheadings", "--units", "b", "--nosuffix", "-o", "lv_name,seg_start,seg_pe_ranges,pe_start")
+        rows = lvm("pvs", "--segments", *columns, "-o", "+seg_size,vg_extent_size", device).splitlines()
     finally:
         run("losetup", "-d", device)
-    starts = {row[0]: (row[1], int(row[2]), int(row[3])) for row in rows if len(row) == 4}
-    for name, part in volumes:
-        if name not in pieces and part.fs is not None:
-            ranges, start, extent = starts[name]
-            single = disk.path.parent / ("%s.%s" % (disk.path.name, uuids.uuid4().hex))
-            make_file_system(single, part)
-            first = int(ranges.rsplit(":", 1)[1].split("-")[0])
-            copy_sparsely(single, disk.path, placed.start + start + first * extent)
-            single.unlink()
+    segments = [row.split() for row in rows if len(row.split()) == 6]
+    for name, part in wholes.items():
+        if part.fs is None:
+            continue
+        single = disk.path.parent / ("%s.%s" % (disk.path.name, uuids.uuid4().hex))
+        make_file_system(single, part)
+        for owner, start, ranges, first, size, extent in segments:
+            if owner == name:
+                place = int(first) + int(ranges.rsplit(":", 1)[1].split("-")[0]) * int(extent)
+                copy_sparsely(single, disk.path, placed.start + place - int(start), int(start), int(size))
+        single.unlink()

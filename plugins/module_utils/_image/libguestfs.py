@@ -150,8 +150,10 @@ class LibguestfsAccess(Access):
         return self.guestfish.ask("cat", path)
 
     def expose(self) -> str:
-        mode = ("readonly:false",) if self.writable else ("readonly:true",)
-        self.guestfish.ask("mount-local", self.tree, *mode)
+        mode = "readonly:false" if self.writable else "readonly:true"
+        # Without hard_remove, libfuse only renames a file that is removed while it is open (to .fuse_hidden...): its
+        # directory cannot be removed then, and a process that is killed leaves that name in the guest.
+        self.guestfish.ask("mount-local", self.tree, mode, "options:hard_remove")
         self.guestfish.tell("mount-local-run")  # which serves the tree, and ends when it is unmounted
         return self.tree
 

@@ -172,6 +172,25 @@ def test_what_is_written_arrives_on_the_right_file_systems(
         run("e2fsck", "-fn", image)
 
 
+def test_a_directory_can_be_removed_while_what_was_in_it_is_open(
+    tmp_path: pathlib.Path, in_child: InChild, backend: str
+) -> None:
+    disk = simple_disk(tmp_path)
+
+    def remove() -> list[str]:
+        with guest.open_guest(str(disk.path), backend=backend, writable=True) as opened:
+            directory = pathlib.Path(opened.mount_point, "new")
+            directory.mkdir()
+            with (directory / "file").open("w") as stream:
+                stream.write("x")
+                stream.flush()
+                (directory / "file").unlink()
+                directory.rmdir()
+            return sorted(os.listdir(opened.mount_point))
+
+    assert in_child(remove) == ["boot", "etc", "lost+found", "usr", "var"]
+
+
 def test_nothing_can_be_written_unless_asked(tmp_path: pathlib.Path, in_child: InChild, backend: str) -> None:
     disk = simple_disk(tmp_path)
 
