@@ -33,7 +33,7 @@ _LAUNCH = 600.0  # seconds; under software emulation on a busy machine a start w
 _COMMAND = 300.0
 _STOP = 30.0
 _ANSWER = 4 << 20  # bytes of one answer; the appliance itself sends no longer file
-_EXT = ("ext2", "ext3", "ext4")
+_FUSE = "/dev/fuse"
 
 # <linux/kvm.h>
 _KVM_CREATE_VM, _KVM_CREATE_VCPU, _KVM_RUN = 0xAE01, 0xAE41, 0xAE80
@@ -69,6 +69,13 @@ def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
     """
     if not is_installed():
         raise _errors.ToolMissingError("guestfish is not installed", hint="install the package libguestfs-tools")
+    try:
+        os.close(os.open(_FUSE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise _errors.GuestError(
+            "what libguestfs mounts cannot be shown on this machine: %s: %s" % (_FUSE, error.strerror),
+            hint="load the module (modprobe fuse), give the container access to it, or use the loop back end",
+        ) from error
     with open(path, "rb") as image:
         layout = volumes.read_layout(image, os.fstat(image.fileno()).st_size)
     with loop.private_directory() as directory, Guestfish(path, directory, writable) as guestfish:

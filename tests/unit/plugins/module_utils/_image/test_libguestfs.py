@@ -27,6 +27,17 @@ def test_without_libguestfs_the_package_is_named(tmp_path: pathlib.Path, monkeyp
     assert "libguestfs-tools" in caught.value.hint
 
 
+def test_without_fuse_no_appliance_is_started(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(tmp_path, monkeypatch, "touch %s" % (tmp_path / "started"))
+    monkeypatch.setattr(libguestfs, "_FUSE", str(tmp_path / "absent"))
+    with pytest.raises(_errors.GuestError, match="No such file") as caught, libguestfs.open_access(
+        "/dev/null", writable=False
+    ):
+        pass
+    assert "modprobe fuse" in caught.value.hint
+    assert not (tmp_path / "started").exists()
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
