@@ -124,7 +124,8 @@ class LibguestfsAccess(Access):
         try:
             self.guestfish.ask("mount-options", ",".join(options), _device(volume), path)
         except UnmountableError as error:
-            raise UnmountableError("%s cannot be mounted: %s" % (volume.describe(), error.message)) from error
+            message = "%s cannot be mounted: %s" % (volume.describe(), error.message)
+            raise UnmountableError(message) from error  # pylint: disable=bad-exception-cause  # it is one
         return ()
 
     @staticmethod
