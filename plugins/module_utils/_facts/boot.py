@@ -9,7 +9,6 @@ import functools
 import re
 import typing as t
 
-from .._formats import extlinux_conf, grub_cfg, grubenv, menu_lst
 from .model import Boot, BootEntry
 from .reader import Note, Reader
 
@@ -57,6 +56,8 @@ def gather(root: Root, note: Note, *, has_mbr_loader: bool | None = None, has_es
 
 
 def _grub2(reader: Reader, menu: TextFile, common: dict[str, t.Any]) -> Boot:
+    from .._formats import grub_cfg, grubenv
+
     environment = reader.text(GRUBENV)
     document = grub_cfg.parse(menu.text)
     selection = grub_cfg.find_default(
@@ -99,6 +100,8 @@ def _grub2(reader: Reader, menu: TextFile, common: dict[str, t.Any]) -> Boot:
 
 
 def _grub_legacy(reader: Reader, menu: TextFile) -> t.Iterator[BootEntry]:
+    from .._formats import menu_lst
+
     document = menu_lst.parse(menu.text)
     default = menu_lst.default_entry(document)
     for entry in document.entries:
@@ -117,6 +120,8 @@ def _grub_legacy(reader: Reader, menu: TextFile) -> t.Iterator[BootEntry]:
 
 
 def _extlinux(reader: Reader, menu: TextFile) -> t.Iterator[BootEntry]:
+    from .._formats import extlinux_conf
+
     document = extlinux_conf.parse(menu.text)
     default = extlinux_conf.default_entry(document)
     for entry in document.entries:

@@ -14,7 +14,6 @@ from . import (
     boot,
     clock,
     devices,
-    history,
     hypervisor,
     initramfs_config,
     kernels,
@@ -38,6 +37,7 @@ from .reader import Reader
 
 if t.TYPE_CHECKING:
     from .._root import Root
+    from .model import History
 
 EVERYTHING = frozenset(
     {"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen", "network"}
@@ -90,10 +90,16 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         storage=part("storage", lambda: storage.gather(root, note, disk.devices if disk else None), _NO_STORAGE),
         xen=part("xen", lambda: xen_leftovers.gather(root, note), _NO_XEN),
         network=part("network", lambda: network.gather(root, note), ()),
-        history=part("history", lambda: history.gather(root, note), None),
+        history=part("history", lambda: _history(root, note), None),
         free_bytes={path: root.free_bytes(path) for path in _SPACE},
     )
     return dataclasses.replace(facts, problems=tuple(problems))
+
+
+def _history(root: Root, note: t.Callable[[Problem], None]) -> History | None:
+    from . import history  # only a rollback wants it
+
+    return history.gather(root, note)
 
 
 def _image_paths(installed: t.Iterable[t.Any], starts: Boot) -> t.Iterator[str]:

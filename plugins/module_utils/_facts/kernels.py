@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from .._errors import GuestError
-from .._formats import initramfs, kernel_config, modules_dep
+from .._formats import kernel_config, modules_dep
 from .model import Initramfs, Kernel
 from .reader import Note, Reader
 
@@ -43,6 +43,8 @@ def gather_images(root: Root, note: Note, paths: t.Iterable[str]) -> tuple[Initr
 
 
 def _read_image(reader: Reader, path: str) -> Initramfs | None:
+    from .._formats import initramfs
+
     size = 0
     try:
         stream = reader.root.open(path)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._formats import initramfs, kernel_config, modules_dep, rollback_journal, superblock
+if t.TYPE_CHECKING:
+    from .._formats import initramfs, kernel_config, modules_dep, rollback_journal, superblock
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,11 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Ansible and the collection meet: arguments, check and diff mode, errors and results, for every module alike."""
+"""Where Ansible and the collection meet: arguments, check and diff mode, errors and results, for every module alike.
+
+On a running guest the sources of a module are compiled at every call. Half of them are only needed for some calls, and
+are imported where they are used; docs/decisions/0004 has the figures.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,9 @@ from string import ascii_lowercase
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._apply.plan import apply
-from .._apply.runners import runner_for
 from .._errors import GuestError
 from .._facts.gather import ImageDisk, gather
 from .._facts.model import BlockDevice, Problem
-from .._image.disk import read_disk
-from .._image.guest import open_guest
 from .._root import Root
 
 if t.TYPE_CHECKING:
@@ -61,6 +61,9 @@ def run(
         plan = planner(look(parts), module.params)
         left = plan
         if plan and not module.check_mode:
+            from .._apply.plan import apply
+            from .._apply.runners import runner_for
+
             apply(look.root, plan, runner_for(look.root))
             left = planner(look(parts), module.params)
             if left:
@@ -107,6 +110,8 @@ def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
         raise GuestError(f"a guest has at most {len(ascii_lowercase)} disks here")
     if module.params["root"] != "/":
         raise GuestError("root and image exclude each other: a guest is either mounted already, or in an image")
+    from .._image.guest import open_guest
+
     with open_guest(
         image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"]
     ) as disk:
@@ -115,6 +120,8 @@ def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
 
 def _shown_by(disk: GuestDisk, images: t.Sequence[str]) -> ImageDisk:
     """What the guest's disks show by themselves, in their order, whatever a hypervisor calls them."""
+    from .._image.disk import read_disk
+
     shown = [read_disk(image) for image in images]
     return ImageDisk(
         devices=tuple(
