@@ -12,7 +12,7 @@ description:
   - Writes the disk in O(src) to O(dest) in the format that is asked for, sized to whole MiB as Hyper-V wants it, then
     checks the result and compares it with the source. O(src) is only read.
   - Until all of that has succeeded there is no O(dest), only a file with the suffix C(.partial) that goes when the
-    module ends, however it ends.
+    module ends. What a killed run leaves of it, the next one replaces.
   - Images that refer to other files (backing files, differencing disks) are refused.
 version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
