@@ -29,9 +29,9 @@ TOOL_FILES = (
     "/usr/sbin/xe-linux-distribution",
     "/usr/sbin/xe-update-guest-attrs",
     "/usr/sbin/xen-guest-agent",
-    "/var/cache/xe-linux-distribution",
 )
-"""Where the tools' own Makefile and install.sh put their files: github.com/xenserver/xe-guest-utilities, mk/."""
+"""Where the tools' own Makefile and install.sh put their files: github.com/xenserver/xe-guest-utilities, mk/. Not what
+they write while they run, which is there with the package as well."""
 
 HYPERV_BOOT_MODULES = ("hv_vmbus", "hv_storvsc")
 """Without these there is no disk on Hyper-V."""
