@@ -120,7 +120,7 @@ def run(*argv: t.Any) -> None:
 def snapshot(tree: Tree) -> dict[str, guest_tree.Entry]:
     """What can change; the rest of the tree is the same file below the overlay."""
     found = {}
-    for below in ("boot", "etc", "var/lib", "usr/lib/modules"):
+    for below in ("boot", "etc", "var/lib", "lib/modules"):  # Debian 11 need not have merged /usr
         for path, entry in guest_tree.snapshot(tree.path / below).items():
             found[f"/{below}{path}"] = entry
     return found
