@@ -8,6 +8,7 @@ The trees are made by make-root, which takes a minute or two for each and keeps 
 
 from __future__ import annotations
 
+import glob
 import os
 import pathlib
 import shutil
@@ -226,9 +227,10 @@ def children(pid: int) -> set[int]:
     found: set[int] = set()
     todo = [pid]
     while todo:
-        for path in pathlib.Path("/proc").glob(f"{todo.pop()}/task/*/children"):
+        # not Path.glob, which fails when a process ends while it looks
+        for path in glob.glob(f"/proc/{todo.pop()}/task/*/children"):
             try:
-                new = {int(word) for word in path.read_text().split()}
+                new = {int(word) for word in pathlib.Path(path).read_text().split()}
             except (FileNotFoundError, ProcessLookupError):
                 continue
             found |= new
