@@ -184,6 +184,7 @@ class Guestfish:
         self.path = path
         self.writable = writable
         self.messages = os.path.join(directory, "messages")
+        self.has_started = False
 
     def __enter__(self) -> Guestfish:
         environment = {**os.environ, "LC_ALL": "C"}
@@ -213,6 +214,7 @@ class Guestfish:
         except BaseException:
             self._stop()
             raise
+        self.has_started = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: t.Any) -> None:
@@ -243,7 +245,8 @@ class Guestfish:
 
     def tell(self, *words: str) -> None:
         """Sends a command, and another one that says when it is done."""
-        os.truncate(self.messages, 0)
+        if self.has_started:  # before that it may have ended already, and its last words are all there is
+            os.truncate(self.messages, 0)
         line = "-" + " ".join([words[0], *(quote(word) for word in words[1:])])
         data = line.encode("utf-8", "surrogateescape") + b"\necho " + self.marker.encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # it has ended; wait() then says why
