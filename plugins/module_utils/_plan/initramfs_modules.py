@@ -72,8 +72,6 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
             command = _build(facts, kernel, path, needed)
             if command is not None:
                 commands.append(command)
-    if commands and not facts.initramfs.generators:
-        commands = []
     if not facts.initramfs.generators and any(finding.id.startswith("initramfs.") for finding in findings):
         findings.append(_no_generator())
     changes = _configuration(facts.initramfs, modules, lacks)
