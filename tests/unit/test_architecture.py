@@ -49,7 +49,7 @@ LAYERS = (
     ),
     Layer(
         UTILS + "_apply/*",
-        (*(UTILS + name for name in ("_apply/*", "_plan/model", "_formats/*", "_catalog/*", "_root", "_errors")),),
+        (*(UTILS + name for name in ("_apply/*", "_plan/*model", "_formats/*", "_catalog/*", "_root", "_errors")),),
         powers=("read", "write", "run", "keep temporary files"),
     ),
     Layer(
