@@ -17,7 +17,7 @@ import typing as t
 
 from .._catalog.paths import BLOBS, JOURNAL, STAGED_SUFFIX, STATE, STATE_PARENT
 from .._errors import GuestError
-from .._formats import rollback_journal
+from .._formats import kernel_setting, rollback_journal
 from .._formats.rollback_journal import Original, Written
 
 if t.TYPE_CHECKING:
@@ -114,9 +114,23 @@ class Guest:
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             _sync_directory(parent)
 
+    def set(self, path: str, value: str) -> None:
+        """Sets a value of the running kernel. Raises GuestError when there is no such setting, or the kernel refuses
+        the value."""
+        self._lock()
+        if path not in self._recorded:
+            before = kernel_setting.value(self.root.read_text(path) or "")
+            self._append(Original(path, "setting", value=before))
+            self._recorded.add(path)
+        self._append(Written(path, value))
+        self._write_setting(path, value)
+
     def restore(self, original: Original) -> None:
         """Puts back what was at a path: content, owner, mode, times and extended attributes."""
         self._lock()
+        if original.kind == "setting":
+            self._write_setting(original.path, original.value)
+            return
         with self._errors(original.path), self.root.open_parent(original.path, follow=False) as (parent, name):
             if original.kind == "absent":
                 _remove(parent, name)
@@ -258,6 +272,14 @@ class Guest:
             raise
         os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
+    def _write_setting(self, path: str, value: str) -> None:
+        with self._errors(path), self.root.open_parent(path) as (parent, name):
+            fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                os.write(fd, f"{value}\n".encode())
+            finally:
+                os.close(fd)
+
     def _lock(self) -> None:
         if self._journal is None:
             self._journal = self._open_journal()
@@ -292,7 +314,8 @@ class Guest:
                     os.ftruncate(journal, len(text[:complete].encode("utf-8", "surrogateescape")))
                 self._recorded = {original.path for original in recorded.originals}
                 for original in recorded.originals:
-                    self._clean(original.path)
+                    if original.kind != "setting":
+                        self._clean(original.path)
                 if STATE_PARENT not in self._recorded:
                     first = Original(STATE_PARENT, "directory", held.mode, held.uid, held.gid, held.mtime_ns)
                     _write_line(journal, first)

@@ -12,7 +12,8 @@ import tempfile
 import typing as t
 
 from .._errors import GuestError
-from .._plan.model import FileChange, Forget, LinkChange, Restore
+from .._formats import kernel_setting
+from .._plan.model import FileChange, Forget, LinkChange, Restore, RuntimeSetting
 from .guest import Guest, Staged
 
 if t.TYPE_CHECKING:
@@ -54,6 +55,8 @@ def _carry_out(guest: Guest, change: t.Any, staged: dict[str, Staged]) -> None:
         guest.restore(change.original)
     elif isinstance(change, Forget):
         guest.forget(change.parent_mtime_ns)
+    elif isinstance(change, RuntimeSetting):
+        guest.set(_place(guest.root, change.path), change.after)
     elif change.path in staged:
         guest.commit(staged[change.path])
         os.close(staged.pop(change.path).parent)
@@ -68,6 +71,8 @@ def _refuse_when_changed(guest: Guest, change: t.Any) -> None:
         is_same = guest.root.read_text(change.path) == change.before
     elif isinstance(change, LinkChange):
         is_same = guest.root.read_link(change.path) == change.before
+    elif isinstance(change, RuntimeSetting):
+        is_same = kernel_setting.value(guest.root.read_text(change.path) or "") == change.before
     else:
         return
     if not is_same:

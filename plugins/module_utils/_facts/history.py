@@ -10,7 +10,7 @@ import typing as t
 
 from .._catalog.paths import JOURNAL, STATE
 from .._errors import GuestError
-from .._formats import rollback_journal
+from .._formats import kernel_setting, rollback_journal
 from .model import History, Problem, Touched
 from .reader import Note, Reader
 
@@ -38,6 +38,10 @@ def gather(root: Root, note: Note) -> History | None:
 
 def _touched(reader: Reader, original: Original, written: t.Mapping[str, tuple[str | None, ...]]) -> Touched:
     path = original.path
+    if original.kind == "setting":
+        shown = reader.value(path)
+        now = None if shown is None else kernel_setting.value(shown)
+        return Touched(original, written.get(path, ()), "absent" if now is None else "setting", now, None)
     found = reader.attempt(path, functools.partial(reader.root.stat, path, follow=False))
     state = None
     if found is not None and found.kind == "link":

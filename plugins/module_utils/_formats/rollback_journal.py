@@ -19,11 +19,12 @@ from .._errors import MalformedError
 class Original(t.NamedTuple):
     """What was at a path before the first change. mode is the permission bits, mtime_ns nanoseconds since the epoch.
 
-    C(absent) has nothing but its path; a C(directory) only got or lost names, so all it needs back is its time.
+    C(absent) has nothing but its path; a C(directory) only got or lost names, so all it needs back is its time; a
+    C(setting) of the running kernel has its value.
     """
 
     path: str
-    kind: str  # file, link, directory or absent
+    kind: str  # file, link, directory, setting or absent
     mode: int = 0
     uid: int = 0
     gid: int = 0
@@ -32,10 +33,12 @@ class Original(t.NamedTuple):
     blob: str = ""  # name of the copy of a file's content
     sha256: str = ""  # of that content
     xattrs: tuple[tuple[str, str], ...] = ()  # names and values, in base64
+    value: str = ""  # of a setting
 
 
 class Written(t.NamedTuple):
-    """What this collection left at a path: the SHA-256 of a file, the target of a link, or nothing."""
+    """What this collection left at a path: the SHA-256 of a file, the target of a link, the value of a setting, or
+    nothing."""
 
     path: str
     state: str | None
@@ -84,13 +87,13 @@ def parse(text: str) -> Journal:
 
 def _checked(original: Original) -> Original:
     """The original, when every field is what it says it is. Raises ValueError or TypeError."""
-    path, kind, mode, uid, gid, mtime_ns, target, blob, sha256, xattrs = original
+    path, kind, mode, uid, gid, mtime_ns, target, blob, sha256, xattrs, value = original
     numbers = ((mode, 0, 0o7777), (uid, 0, _LARGEST_ID), (gid, 0, _LARGEST_ID), (mtime_ns, -(1 << 63), (1 << 63) - 1))
-    if not _is_path(path) or kind not in ("file", "link", "directory", "absent"):
+    if not _is_path(path) or kind not in ("file", "link", "directory", "setting", "absent"):
         raise ValueError("no path or no kind")
     if not all(isinstance(number, int) and low <= number <= high for number, low, high in numbers):
         raise ValueError("no mode, owner or time")
-    if not all(_is_name(text) for text in (target, blob, sha256)):
+    if not all(_is_name(text) for text in (target, blob, sha256, value)):
         raise ValueError("no target or no content")
     for name, value in xattrs:
         if not _is_name(name):

@@ -73,6 +73,31 @@ class LinkChange:
 
 
 @dataclasses.dataclass(frozen=True)
+class RuntimeSetting:
+    """A value of the running kernel, in a file of /sys or /proc/sys: it lasts until the guest stops or the device goes.
+
+    Values are one line without its end. Of several in a file of which the chosen one stands in brackets, as in
+    C([mq-deadline] none), C(before) is that one. Facts of a guest that is not running hold none of these files.
+    """
+
+    path: str
+    before: str
+    after: str
+    reason: str
+
+    def report(self) -> dict[str, t.Any]:
+        return {"path": self.path, "action": "change", "reason": self.reason}
+
+    def diff(self) -> dict[str, str]:
+        return {
+            "before": f"{self.before}\n",
+            "after": f"{self.after}\n",
+            "before_header": self.path,
+            "after_header": self.path,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class Restore:
     """What was at a path before this collection first changed it is put back."""
 
@@ -138,7 +163,7 @@ class Command:
         }
 
 
-Change = t.Union[FileChange, LinkChange, Restore, Forget]
+Change = t.Union[FileChange, LinkChange, RuntimeSetting, Restore, Forget]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,9 @@ def plan(facts: GuestFacts, force: bool = False) -> Plan:
         original = touched.original
         if original.path == STATE_PARENT:
             parent_mtime_ns = original.mtime_ns
+        elif original.kind == "setting":
+            if _is_still_set(touched):
+                steps.append(Restore(original))
         elif original.kind == "directory":
             if _has_other_time(touched) or any(posixpath.dirname(step.path) == original.path for step in steps):
                 steps.append(Restore(original))
@@ -47,6 +50,12 @@ def plan(facts: GuestFacts, force: bool = False) -> Plan:
     if not findings:
         steps.append(Forget(STATE, parent_mtime_ns))
     return Plan(changes=tuple(steps), findings=tuple(findings))
+
+
+def _is_still_set(touched: Touched) -> bool:
+    """Whether the kernel still has a value that this collection set. It has not after a restart, or when somebody set
+    another one, or when the device is gone; then nothing is owed."""
+    return touched.state != touched.original.value and touched.state in touched.written and touched.kind == "setting"
 
 
 def _staged_beside(path: str) -> str:

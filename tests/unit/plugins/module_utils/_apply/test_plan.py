@@ -29,6 +29,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import (
     LinkChange,
     Plan,
     Proof,
+    RuntimeSetting,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 from ansible_collections.rehost.hyperv.tests.unit import child_process, guest_tree
@@ -680,3 +681,60 @@ def test_no_descriptor_is_left_open(tree: pathlib.Path) -> None:
         adapt(tree, "bad")
     roll_back(tree)
     assert os.listdir("/proc/self/fd") == before
+
+
+# -- settings of the running kernel; a file that keeps what is written to it stands for one
+
+
+SCHEDULER = "/sys/block/sda/queue/scheduler"
+
+
+def with_scheduler(tree: pathlib.Path, shown: str = "[mq-deadline] none\n") -> Root:
+    (tree / "sys/block/sda/queue").mkdir(parents=True, exist_ok=True)
+    (tree / SCHEDULER[1:]).write_text(shown)
+    return Root(str(tree))
+
+
+SETTING = RuntimeSetting(SCHEDULER, "mq-deadline", "none", "wanted")
+
+
+def test_a_setting_is_written_in_place_and_set_back(tree: pathlib.Path) -> None:
+    root = with_scheduler(tree)
+    before = os.stat(tree / SCHEDULER[1:]).st_ino
+    apply(root, Plan((SETTING,)), Says(""))
+    assert (tree / SCHEDULER[1:]).read_text().startswith("none\n")
+    assert os.stat(tree / SCHEDULER[1:]).st_ino == before, "sysfs knows no renaming"
+    with_scheduler(tree, "mq-deadline [none]\n")
+    roll_back(tree)
+    assert (tree / SCHEDULER[1:]).read_text().startswith("mq-deadline\n")
+    assert not (tree / STATE[1:]).exists()
+
+
+@pytest.mark.parametrize("shown", ["[mq-deadline] none\n", "mq-deadline none [kyber]\n", ""])
+def test_nothing_is_set_back_after_a_restart_or_somebody_elses_change(tree: pathlib.Path, shown: str) -> None:
+    apply(with_scheduler(tree), Plan((SETTING,)), Says(""))
+    if shown:
+        with_scheduler(tree, shown)
+    else:
+        (tree / SCHEDULER[1:]).unlink()  # the disk is gone
+    roll_back(tree)
+    if shown:
+        assert (tree / SCHEDULER[1:]).read_text() == shown
+    else:
+        assert not (tree / SCHEDULER[1:]).exists()
+    assert not (tree / STATE[1:]).exists()
+
+
+def test_a_setting_that_changed_meanwhile_is_refused(tree: pathlib.Path) -> None:
+    root = with_scheduler(tree, "mq-deadline [kyber] none\n")
+    with pytest.raises(GuestError, match="changed while"):
+        apply(root, Plan((SETTING,)), Says(""))
+    assert (tree / SCHEDULER[1:]).read_text() == "mq-deadline [kyber] none\n"
+
+
+def test_a_setting_that_is_not_there_is_not_made(tree: pathlib.Path) -> None:
+    root = with_scheduler(tree, "")
+    (tree / SCHEDULER[1:]).unlink()
+    with pytest.raises(GuestError, match="cannot be written"):
+        apply(root, Plan((RuntimeSetting(SCHEDULER, "", "none", "wanted"),)), Says(""))
+    assert not (tree / SCHEDULER[1:]).exists()

@@ -24,7 +24,7 @@ ids = st.integers(0, (1 << 32) - 2)
 originals = st.builds(
     Original,
     paths,
-    st.sampled_from(["file", "link", "directory", "absent"]),
+    st.sampled_from(["file", "link", "directory", "setting", "absent"]),
     st.integers(0, 0o7777),
     ids,
     ids,
@@ -33,6 +33,7 @@ originals = st.builds(
     blob=names,
     sha256=names,
     xattrs=st.lists(st.tuples(names, st.sampled_from(["", "AA==", "/+8="]))).map(tuple),
+    value=names,
 )
 
 
