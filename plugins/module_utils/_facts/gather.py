@@ -40,10 +40,11 @@ if t.TYPE_CHECKING:
     from .model import History
 
 EVERYTHING = frozenset(
-    {"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen", "network"}
+    {"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen", "network", "connections"}
 )
-"""The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels). Only a rollback
-asks for C(history)."""
+"""The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels), C(connections)
+(which are connections, default routes and mentions) needs C(network). Only a rollback asks for
+C(history), only a preparation and a verification for C(state)."""
 
 _SPACE = ("/", "/boot", "/var/tmp")
 _DISK = re.compile(r"(?:xvd|sd|hd|vd)a")
@@ -75,6 +76,8 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         has_mbr_loader=disk.has_boot_code if disk else _has_boot_code(root, note),
         has_esp=disk.has_esp if disk else False,
     )
+    files = part("network", lambda: network.gather(root, note), ())
+    connections = part("connections", lambda: network.gather_connections(root, note, files), ())
     installed = part("kernels", lambda: kernels.gather(root, note), ())
     facts = GuestFacts(
         is_live=root.is_live,
@@ -89,10 +92,17 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         initramfs=part("initramfs", lambda: initramfs_config.gather(root, note), _NO_INITRAMFS),
         storage=part("storage", lambda: storage.gather(root, note, disk.devices if disk else None), _NO_STORAGE),
         xen=part("xen", lambda: xen_leftovers.gather(root, note), _NO_XEN),
-        network=part("network", lambda: network.gather(root, note), ()),
+        network=files,
+        connections=connections,
+        default_routes=part("connections", lambda: network.gather_default_routes(root, note), ()),
+        network_mentions=part("connections", lambda: network.gather_mentions(root, note, connections), ()),
         history=part("history", lambda: _history(root, note), None),
         free_bytes={path: root.free_bytes(path) for path in _SPACE},
     )
+    if "state" in parts:
+        from . import state  # asks programs of the running guest, which takes time
+
+        facts = dataclasses.replace(facts, state=state.gather(root, note), baseline=state.gather_baseline(root, note))
     return dataclasses.replace(facts, problems=tuple(problems))
 
 

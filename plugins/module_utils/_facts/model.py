@@ -13,7 +13,8 @@ import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .._formats import initramfs, kernel_config, modules_dep, rollback_journal, superblock
+    from .._formats import guest_state, initramfs, kernel_config, modules_dep, rollback_journal, superblock
+    from .._formats._connection import Connection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +171,24 @@ class Nic:
 
 
 @dataclasses.dataclass(frozen=True)
+class ConfiguredConnection:
+    """An interface as a file configures it."""
+
+    stack: str  # ifupdown, systemd-networkd, netplan or network-manager
+    path: str  # where its configuration begins
+    connection: Connection
+
+
+@dataclasses.dataclass(frozen=True)
+class DefaultRoute:
+    """A default route of the running kernel."""
+
+    interface: str
+    gateway: str | None  # None when the network is reached without one
+    family: str  # inet or inet6
+
+
+@dataclasses.dataclass(frozen=True)
 class Disk:
     """A whole disk that the running kernel sees."""
 
@@ -190,6 +209,8 @@ class Clock:
     services: tuple[str, ...]  # installed: chrony, ntpsec, ntp, openntpd, systemd-timesyncd
     enabled: tuple[str, ...]  # those that start at boot
     has_ptp_hyperv: bool
+    running: tuple[str, ...] = ()  # those of which a process is there
+    cmdline: str | None = None  # of the kernel that runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,8 +245,9 @@ class Touched:
     """A path that this collection changed: what was there first, what it left there each time, what is there now."""
 
     original: rollback_journal.Original
-    written: tuple[str | None, ...]  # SHA-256 of a file, target of a link, None for nothing; () if it was not changed
-    kind: str  # file, link, directory, special or absent: what is there now
+    written: tuple[str | None, ...]  # SHA-256 of a file, target of a link, value of a setting, None for nothing; () if
+    # it was not changed
+    kind: str  # file, link, directory, setting, special or absent: what is there now
     state: str | None  # in the form of C(written)
     metadata: tuple[int, int, int, int] | None  # mode, uid, gid, mtime in nanoseconds
     names: tuple[str, ...] = ()  # in a directory that was not there first
@@ -255,9 +277,14 @@ class GuestFacts:
     storage: Storage
     xen: XenLeftovers
     network: tuple[TextFile, ...]  # the files that configure it
+    connections: tuple[ConfiguredConnection, ...]  # what they configure
+    default_routes: tuple[DefaultRoute, ...]  # the one that is used first
+    network_mentions: tuple[TextFile, ...]  # hooks, firewall, sysctl ...: what else names a configured interface
     history: History | None
     free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
     problems: tuple[Problem, ...] = ()
+    state: guest_state.State | None = None  # of a running guest
+    baseline: guest_state.Baseline | None = None  # its state before it moved
 
     def kernel(self, version: str | None) -> Kernel | None:
         """The installed kernel of that version."""

@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import fnmatch
-import posixpath
 import re
 import typing as t
 
 from .._formats import interfaces, os_release
 from .._root import Root
+from . import network
 from .model import Problem, System
 from .sysfs import KernelReader
-
-MAX_SOURCES = 1000  # files that /etc/network/interfaces may take in
-_SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+")  # interfaces(5), source-directory
 
 
 def gather(root: Root, note: t.Callable[[Problem], None]) -> System:
@@ -58,23 +55,8 @@ def _has_file(reader: KernelReader, directory: str, pattern: str) -> bool:
 
 def _has_ifupdown_configuration(reader: KernelReader) -> bool:
     """Whether interfaces(5), with all that it takes in, configures more than the loopback interface."""
-    todo = ["/etc/network/interfaces"]
-    done: set[str] = set()
-    while todo and len(done) < MAX_SOURCES:
-        path = todo.pop()
-        if path in done:
-            continue
-        done.add(path)
-        document = interfaces.parse(reader.content(path))
-        if any(found.name != "lo" and not found.is_template for found in document.interfaces):
-            return True
-        for statement in interfaces.sources(document):
-            todo += _sourced(reader, statement.kind, posixpath.join(posixpath.dirname(path), statement.value))
-    return False
-
-
-def _sourced(reader: KernelReader, kind: str, pattern: str) -> list[str]:
-    if kind == "source-directory":
-        return [f"{pattern}/{name}" for name in reader.names(pattern) if _SOURCED_NAME.fullmatch(name)]
-    directory, wanted = posixpath.split(pattern)
-    return [f"{directory}/{name}" for name in reader.names(directory) if fnmatch.fnmatchcase(name, wanted)]
+    return any(
+        found.name != "lo" and not found.is_template
+        for file in network.read_interfaces(reader)
+        for found in interfaces.parse(file.text).interfaces
+    )

@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from .._errors import GuestError
+from ._connection import Connection, check_name, is_pattern, matches_glob, normal_mac, with_edits
 from ._lines import split_lines
 
 _SPACE = " \t\n\v\f\r"
@@ -172,15 +173,13 @@ def with_renamed(document: Document, old: str, new: str, *, commands: bool = Fal
     In commands (up, down ...) it is renamed only when commands is true, and only where it is a shell word by itself;
     mentions() lists the others. Raises GuestError when new cannot be a name, or is taken by another stanza already.
     """
-    if not re.fullmatch(r"[^/:\s\0]{1,15}", new) or new in (".", ".."):
-        raise GuestError(f"{new!r} cannot be the name of a network interface", hint="1 to 15 characters, no / or :")
+    check_name(new)
     if old == new:
         return document
     renamed = [(word, _renamed(word.value, old, new)) for word in _names(document)]
     edits = [(word.start, word.end, name) for word, name in renamed if word.value != name]
     if commands:
         edits += [(found.start, found.end, new) for found in _mentions(document, old) if found.is_word]
-    edits.sort()
     if not edits:
         return document
     if named(document, old) and named(document, new):
@@ -189,12 +188,20 @@ def with_renamed(document: Document, old: str, new: str, *, commands: bool = Fal
             line=named(document, new)[0].statement.line,
             hint=f"remove or rename the stanza of {new} first",
         )
-    pieces: list[str] = []
-    place = 0
-    for start, end, replacement in edits:
-        pieces += [document.text[place:start], replacement]
-        place = end
-    return parse("".join(pieces) + document.text[place:])
+    return parse(with_edits(document.text, edits))
+
+
+def connections(document: Document) -> tuple[Connection, ...]:
+    """What the stanzas configure, one for each interface with all its families; templates are none.
+
+    An alias (eth0:1) is C(other) on top of its interface. What is started at boot is automatic.
+    """
+    started = started_at_boot(document)
+    by_name: dict[str, list[Interface]] = {}
+    for found in document.interfaces:
+        if not found.is_template:
+            by_name.setdefault(found.name, []).append(found)
+    return tuple([_connection(name, stanzas, started) for name, stanzas in by_name.items()])
 
 
 def _logical_lines(text: str) -> t.Iterator[tuple[int, int, int]]:
@@ -312,3 +319,79 @@ def _mentions(document: Document, name: str) -> t.Iterator[Mention]:
                     behind = document.text[rest.end() : rest.end() + 1]
                     is_word = bool(word.match(before)) and (not behind or bool(word.match(behind)))
                     yield Mention(statement, match.start(), match.end(), is_word)
+
+
+def _connection(logical: str, stanzas: list[Interface], started: tuple[str, ...]) -> Connection:
+    def words(*options: str) -> tuple[str, ...]:
+        return tuple(
+            [word for found in stanzas for option in options for text in found.values(option) for word in text.split()]
+        )
+
+    name, patterns, mac = _selected(logical, started)
+    kind, lowers = _lowers(name or logical, words)
+    if any(found.method == "loopback" for found in stanzas) or name == "lo":
+        kind = "loopback"
+    is_dhcp = [found.method == "dhcp" or found.values("dhcp")[-1:] == ("1",) for found in stanzas]
+    return Connection(
+        kind=kind,
+        name=name,
+        patterns=patterns,
+        macs=(mac,) if mac else (),
+        lowers=lowers,
+        uppers=words("bond-master"),
+        is_automatic=any(_is_started(logical, entry) for entry in started),
+        addresses=words("address"),
+        gateways=words("gateway"),
+        nameservers=words("dns-nameservers", "dns-nameserver"),
+        uses_dhcp=any(is_dhcp),
+    )
+
+
+def _selected(logical: str, started: tuple[str, ...]) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Name, patterns and address of the adapters that a stanza is for: "auto eth0=home" brings eth0 up as home."""
+    physical = [entry.split("=", 1)[0] for entry in started if entry.endswith("=" + logical)]
+    selector = physical[0] if physical else logical
+    if not selector.startswith("/"):
+        return selector, (), None
+    # /pattern, or /variable/value with a file of /sys/class/net; "mac" is short for its address
+    variable, separator, value = selector[1:].partition("/")
+    if not separator:
+        return (None, (variable,), None) if is_pattern(variable) else (variable, (), None)
+    return None, () if variable in ("mac", "address") else (variable,), normal_mac(value.split("/", 1)[0])
+
+
+def _lowers(name: str, words: t.Callable[..., tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
+    ports = words("bridge_ports")
+    if ports:
+        return "bridge", _names_only(ports)
+    slaves = words("bond_slaves") or words("slaves") or words("bond_members")
+    if slaves or words("bond_mode"):
+        return "bond", _names_only(slaves)
+    raw = words("vlan_raw_device") or words("raw_device")
+    alias = name.partition(":")
+    if alias[1]:
+        return "other", (alias[0],)
+    match = re.fullmatch(r"(.+)\.[0-9]+", name)
+    if raw:
+        return "vlan", raw
+    if match:
+        return "vlan", (match.group(1),)
+    return "ethernet", ()
+
+
+def _names_only(ports: tuple[str, ...]) -> tuple[str, ...]:
+    """The names among bridge ports or bond slaves: not "none", "all", or what "regex" is followed by."""
+    names = []
+    previous = ""
+    for port in ports:
+        if port not in ("none", "all", "regex", "noregex", "glob") and previous not in ("regex", "glob"):
+            names.append(port)
+        previous = port
+    return tuple(names)
+
+
+def _is_started(logical: str, entry: str) -> bool:
+    selector, separator, chosen = entry.partition("=")
+    if separator:
+        return chosen == logical
+    return selector == logical or (selector.startswith("/") and matches_glob(logical, selector[1:]))

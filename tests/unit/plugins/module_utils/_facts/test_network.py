@@ -14,6 +14,7 @@ from ansible_collections.rehost.hyperv.tests.unit import guest_tree
 MANIFEST = """\
 === /etc/network/interfaces
 auto enX0
+source interfaces.d/*
 === /etc/network/interfaces.d/extra
 iface enX1 inet manual
 === /etc/systemd/network/10-lan.network
@@ -43,7 +44,7 @@ def test_every_system_s_files_are_found_and_no_others(tmp_path: pathlib.Path) ->
         "/etc/NetworkManager/system-connections/wired",
         "/etc/udev/rules.d/70-persistent-net.rules",
     ]
-    assert files[0] == TextFile("/etc/network/interfaces", "auto enX0\n")
+    assert files[0] == TextFile("/etc/network/interfaces", "auto enX0\nsource interfaces.d/*\n")
     assert not problems
 
 
