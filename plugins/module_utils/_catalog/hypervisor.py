@@ -78,7 +78,11 @@ WSL2_KERNEL = "microsoft-standard"
 """Part of the release of every kernel that Microsoft builds for the Windows Subsystem for Linux 2."""
 
 # CPUID leaf 0x40000003: what a partition may do (include/asm-generic/hyperv-tlfs.h)
+FEATURE_TIME_REF_COUNT = 1 << 1  # EAX; the reference time as a register
 FEATURE_SYNIC = 1 << 2  # EAX; without the synthetic interrupt controller there can be no VMBus
+FEATURE_REFERENCE_TSC = 1 << 9  # EAX; the reference time as a page, computed from the TSC
+FEATURE_FREQUENCY_MSRS = 1 << 11  # EAX; the frequencies of TSC and APIC, which need not be measured then
+FEATURE_TSC_INVARIANT = 1 << 15  # EAX
 HIGH_CREATE_PARTITIONS = 1 << 0  # EBX
 HIGH_CPU_MANAGEMENT = 1 << 12
 HIGH_ISOLATION = 1 << 22

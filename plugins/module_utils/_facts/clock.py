@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 
+from .._errors import GuestError
 from .._root import Root
 from .model import Clock, Problem
 from .sysfs import KernelReader
@@ -24,6 +26,13 @@ _DAEMONS = {
     "systemd-timesyncd": ("/lib/systemd/systemd-timesyncd",),
 }
 """The services of Debian that set the clock, under the names of their units and init scripts, and their programs."""
+_COMMANDS = {
+    "chronyd": ("chrony",),
+    "ntpd": ("ntpsec", "ntp", "openntpd"),  # openntpd calls itself so, by whatever name it was started
+    "openntpd": ("openntpd",),
+    "systemd-timesyn": ("systemd-timesyncd",),
+}
+"""The services that a process can be, by its name as the kernel keeps it, of 15 characters."""
 
 
 def gather(root: Root, note: t.Callable[[Problem], None]) -> Clock:
@@ -39,7 +48,24 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> Clock:
         services=services,
         enabled=tuple(name for name in services if _starts_at_boot(reader, name)),
         has_ptp_hyperv=_has_ptp_hyperv(reader),
+        running=_running(root, reader, services),
+        cmdline=reader.line("/proc/cmdline"),
     )
+
+
+def _running(root: Root, reader: KernelReader, services: tuple[str, ...]) -> tuple[str, ...]:
+    """The services that have a process, of the names that one process can be the first that is installed."""
+    processes: set[str] = set()
+    for process in reader.names("/proc"):
+        if process.isdigit():
+            # many come and go meanwhile, and that one of them is gone is no problem
+            with contextlib.suppress(GuestError):
+                processes.add((root.read_text(f"/proc/{process}/comm") or "").strip())
+    found = []
+    for name in sorted(processes & _COMMANDS.keys()):
+        possible = [service for service in _COMMANDS[name] if service in services]
+        found.append((possible or list(_COMMANDS[name]))[0])
+    return tuple(dict.fromkeys(found))
 
 
 def _is_installed(reader: KernelReader, name: str) -> bool:

@@ -166,3 +166,26 @@ def test_openntpd_of_debian_7_has_its_own_program(tmp_path: pathlib.Path) -> Non
 )
 def test_the_host_s_clock_is_found_by_its_name(manifest: str, has_clock: bool, tmp_path: pathlib.Path) -> None:
     assert gather(manifest, tmp_path).has_ptp_hyperv is has_clock
+
+
+@pytest.mark.parametrize(
+    ("manifest", "comm", "running"),
+    [
+        (CHRONY, "chronyd", ("chrony",)),
+        ("=== /lib/systemd/system/ntpsec.service\n[Unit]\n", "ntpd", ("ntpsec",)),
+        ("=== /lib/systemd/system/openntpd.service\n[Unit]\n", "ntpd", ("openntpd",)),
+        (TIMESYNCD, "systemd-timesyn", ("systemd-timesyncd",)),
+        (CHRONY, "bash", ()),
+        ("", "ntpd", ("ntpsec",)),
+    ],
+)
+def test_a_service_runs_when_it_has_a_process(
+    manifest: str, comm: str, running: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    processes = f"=== /proc/1/comm\nsystemd\n=== /proc/77/comm\n{comm}\n=== /proc/self/comm\nchronyd\n"
+
+    assert gather(manifest + processes, tmp_path).running == running
+
+
+def test_what_the_running_kernel_was_told_is_read(tmp_path: pathlib.Path) -> None:
+    assert gather("=== /proc/cmdline\nro clocksource=acpi_pm\n", tmp_path).cmdline == "ro clocksource=acpi_pm"
