@@ -124,6 +124,10 @@ def _stop(arguments: argparse.Namespace) -> None:
     Machine.find(arguments.name).stop(arguments.timeout)
 
 
+def _link(arguments: argparse.Namespace) -> None:
+    Machine.find(arguments.name).set_link(arguments.nic, up=arguments.state == "up")
+
+
 def _reset(arguments: argparse.Namespace) -> None:
     Machine.find(arguments.name).reset()
 
@@ -167,8 +171,11 @@ def _parser() -> argparse.ArgumentParser:
     begin.add_argument("--name", default="", help="default: its kind and a number")
     begin.add_argument("--keep", action="store_true", help="print its name and leave it running")
     begin.add_argument("--overlay", action="store_true", help="throw away what the guest writes")
-    every = sorted({nic for nics in hardware.NICS.values() for nic in nics})
-    begin.add_argument("--nic", action="append", default=[], choices=every, help="may be given more than once")
+    spelling = "DEVICE[@SEGMENT][,mac=MAC][,link=down]"
+    every = "; ".join(f"{kind}: {', '.join(nics)}" for kind, nics in hardware.NICS.items())
+    where = f"SEGMENT: {', '.join((*hardware.SEGMENTS, hardware.DEAD))}"
+    text = f"{spelling}, may be given more than once. DEVICE of a {every}. {where}"
+    begin.add_argument("--nic", action="append", default=[], metavar="NIC", help=text)
     begin.add_argument("--memory", type=int, default=1024, metavar="MIB")
     begin.add_argument("--processors", type=int, default=2)
     begin.add_argument("--outside", action="store_true", help="let the guest reach the network of this system")
@@ -194,6 +201,9 @@ def _parser() -> argparse.ArgumentParser:
     add("inventory", _inventory, "the machine as a line of an Ansible inventory")
     stop = add("stop", _stop, "shut down, as the hypervisor asks for it")
     stop.add_argument("--timeout", type=float, default=180, metavar="SECONDS")
+    link = add("link", _link, "the cable of a NIC: in or out")
+    link.add_argument("nic", help="as in `lab start`; the second of a kind is synthetic2, legacy2, vif2")
+    link.add_argument("state", choices=["up", "down"])
     add("reset", _reset, "press the reset button")
     add("kill", _kill, "cut the power")
     return parser

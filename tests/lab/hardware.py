@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,32 +14,53 @@ from typing import NamedTuple
 from ._paths import LabError
 
 KINDS = ("hyperv-gen1", "xenserver")
-# The first one is what a machine has unless told otherwise.
+# Devices.  The first one is what a machine has unless told otherwise.
 NICS = {"hyperv-gen1": ("synthetic", "legacy"), "xenserver": ("vif",)}
+# Network n is 10.0.(n+1).0/24.  Its host is .2: DHCP server and gateway; names are asked of .3.
+SEGMENTS = ("lan1", "lan2", "lan3", "lan4")
+DEAD = "dead"  # a switch where nobody else is
+# The addresses that the host of a network gives out first, and reaches port 22 of.
+ADDRESSES = (15, 16, 17, 18)
 CONSOLES = {"hyperv-gen1": ("ttyS0",), "xenserver": ("ttyS0", "hvc0")}
 
 _CPU = "-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+x2apic"
 _XEN_UUID = "5f3f2a1e-9d36-4c6b-8f0e-2b7d7c1a9e10"
 _BALLOON_ID = "1eccfd72-4b41-45ef-b73a-4a6e44c12924"  # random at each start unless given
-_NIC_DEVICES = {
-    "synthetic": "hv-net,id=synthetic,mac=00:15:5d:01:02:03",
-    "legacy": "tulip,id=legacy,dec21140=on,mac=00:15:5d:01:02:04",
-    "vif": "xen-net-device,id=vif,mac=00:16:3e:01:02:03",
-}
+_NIC_DEVICES = {"synthetic": "hv-net", "legacy": "tulip,dec21140=on", "vif": "xen-net-device"}
+_MACS = {"synthetic": "00:15:5d:01:02:{:02x}", "legacy": "00:15:5d:01:02:{:02x}", "vif": "00:16:3e:01:02:{:02x}"}
+_FIRST_MAC = {"synthetic": 3, "legacy": 4, "vif": 3}
+_NIC = re.compile(
+    r"(?P<device>\w+)(@(?P<segment>\w+))?(,mac=(?P<mac>[0-9a-f]{2}(:[0-9a-f]{2}){5}))?(,link=(?P<link>up|down))?"
+)
+
+
+class Nic(NamedTuple):
+    """`name` is the device's, then device2 and so on; so is the slot that it is in, whatever `mac` it is given."""
+
+    device: str
+    name: str
+    mac: str
+    segment: str
+    is_linked: bool
+    slot_mac: str
 
 
 class Hardware(NamedTuple):
     """`memory` is in MiB; `processor_options` are for QEMU's -cpu, such as hv-clock-skew-ppm=300."""
 
     kind: str
-    nics: tuple[str, ...]
+    nics: tuple[Nic, ...]
     memory: int
     processors: int
-    has_outside: bool
     processor_options: tuple[str, ...]
 
-    def arguments(self, disk: Path, disk_format: str, ports: Mapping[str, int]) -> tuple[str, ...]:
-        """QEMU's.  `ports`: NIC -> host port that is forwarded to its port 22.
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The segments that have a host, each once."""
+        return tuple(dict.fromkeys(nic.segment for nic in self.nics if nic.segment != DEAD))
+
+    def arguments(self, disk: Path, disk_format: str, ports: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+        """QEMU's.  `ports`: network -> for each of ADDRESSES the port of this system that is forwarded to its port 22.
 
         Files other than the disk are relative to the directory that QEMU is started in.
         """
@@ -57,16 +79,36 @@ class Hardware(NamedTuple):
             # The emulated face of the disk, for the BIOS and GRUB; the hypervisor's bus shows it once more.
             *("-device", "ide-hd,drive=disk0,bus=ide.0,unit=0,share-rw=on,bootindex=1"),
             *hypervisor(self.processor_options),
-            *(part for number, nic in enumerate(self.nics) for part in self._nic(nic, number, ports[nic])),
+            *(part for network in self.networks for part in self._network(network, ports[network])),
+            *(part for number, nic in enumerate(self.nics) for part in self._nic(nic, number)),
         )
 
-    def _nic(self, nic: str, number: int, port: int) -> tuple[str, ...]:
-        restrict = "off" if self.has_outside else "on"
-        forward = f"hostfwd=tcp:127.0.0.1:{port}-:22"
-        return (
-            *("-netdev", f"user,id=net{number},net=10.0.{2 + number}.0/24,ipv6=off,restrict={restrict},{forward}"),
-            *("-device", f"{_NIC_DEVICES[nic]},netdev=net{number}"),
+    def _network(self, network: str, ports: Sequence[int]) -> tuple[str, ...]:
+        number = SEGMENTS.index(network)
+        subnet = f"10.0.{2 + number}"
+        forwards = (
+            f",hostfwd=tcp:127.0.0.1:{port}-{subnet}.{address}:22"
+            for address, port in zip(ADDRESSES, ports, strict=True)
         )
+        host = f"user,id={network},net={subnet}.0/24,ipv6=off{''.join(forwards)}"
+        if not self._is_shared(network):
+            return ("-netdev", host)
+        return ("-netdev", host, "-netdev", f"hubport,id={network}-host,hubid={number},netdev={network}")
+
+    def _nic(self, nic: Nic, number: int) -> tuple[str, ...]:
+        instance = ""
+        if nic.device == "synthetic":
+            # Of the slot, as on a real host: it stays when the address changes.
+            digits = nic.slot_mac.replace(":", "") * 3
+            instance = f",instanceid={digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
+        device = f"{_NIC_DEVICES[nic.device]},id={nic.name},mac={nic.mac}{instance}"
+        if nic.segment != DEAD and not self._is_shared(nic.segment):
+            return ("-device", f"{device},netdev={nic.segment}")
+        hub = len(SEGMENTS) + number if nic.segment == DEAD else SEGMENTS.index(nic.segment)
+        return ("-netdev", f"hubport,id=port{number},hubid={hub}", "-device", f"{device},netdev=port{number}")
+
+    def _is_shared(self, segment: str) -> bool:
+        return sum(nic.segment == segment for nic in self.nics) > 1
 
 
 def choose(
@@ -75,16 +117,37 @@ def choose(
     *,
     memory: int = 1024,
     processors: int = 2,
-    has_outside: bool = False,
     processor_options: Sequence[str] = (),
 ) -> Hardware:
-    """LabError when there is no such kind, or it has no such NIC; without `nics` it is the first of its kind."""
+    """LabError when there is no such kind, or it has no such NIC; without `nics` it is the first of its kind.
+
+    A NIC is spelled DEVICE[@SEGMENT][,mac=MAC][,link=down].  NICs of the same segment hear each other.  Without one the
+    first NIC is on lan1, the second on lan2, and so on; `dead` is for each NIC a switch where nobody else is.
+    """
     if kind not in KINDS:
         raise LabError(f"no machine of kind {kind}: there are {', '.join(KINDS)}")
-    strange = [nic for nic in nics if nic not in NICS[kind]]
-    if strange or len(set(nics)) != len(nics):
-        raise LabError(f"a {kind} has no NICs {', '.join(nics)}: there are {', '.join(NICS[kind])}, each once")
-    return Hardware(kind, tuple(nics or NICS[kind][:1]), memory, processors, has_outside, tuple(processor_options))
+    chosen: list[Nic] = []
+    for spelled in nics or NICS[kind][:1]:
+        chosen.append(_read_nic(kind, spelled, chosen))
+    return Hardware(kind, tuple(chosen), memory, processors, tuple(processor_options))
+
+
+def _read_nic(kind: str, spelled: str, before: Sequence[Nic]) -> Nic:
+    match = _NIC.fullmatch(spelled)
+    if match is None:
+        raise LabError(f"{spelled!r} is no NIC: DEVICE[@SEGMENT][,mac=MAC][,link=down], MAC in lower case")
+    device = match["device"]
+    if device not in NICS[kind]:
+        raise LabError(f"a {kind} has no NIC {device}: there are {', '.join(NICS[kind])}")
+    if len(before) == len(SEGMENTS):
+        raise LabError(f"a machine has at most {len(SEGMENTS)} NICs")
+    segment = match["segment"] or SEGMENTS[len(before)]
+    if segment not in (*SEGMENTS, DEAD):
+        raise LabError(f"{spelled!r}: there is no segment {segment}: there are {', '.join((*SEGMENTS, DEAD))}")
+    count = sum(nic.device == device for nic in before)
+    slot_mac = _MACS[device].format(_FIRST_MAC[device] + 2 * count)
+    name = device if count == 0 else f"{device}{count + 1}"
+    return Nic(device, name, match["mac"] or slot_mac, segment, match["link"] != "down", slot_mac)
 
 
 def _hyperv(processor_options: Sequence[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -46,6 +46,8 @@ DEAD_ENDS = (
     "No bootable device",
 )
 RUNNABLE_FORMATS = ("raw", "qcow2")
+# Inside a new network and mount namespace.
+_ALONE = 'ip link set lo up && mount --bind resolv.conf /etc/resolv.conf && exec "$@"'
 
 T = TypeVar("T")
 
@@ -59,7 +61,10 @@ class CommandError(LabError):
 
 
 class Machine:
-    """A running machine.  As a context manager it is cut off at the end, if it still runs."""
+    """A running machine.  As a context manager it is cut off at the end, if it still runs.
+
+    port: of this system, where the SSH server of the guest is, whichever NIC and address it is reached by.
+    """
 
     def __init__(self, directory: Path, process: subprocess.Popen[bytes] | None = None) -> None:
         record = json.loads((directory / "machine.json").read_text(encoding="utf-8"))
@@ -69,8 +74,9 @@ class Machine:
         self.disk = Path(record["disk"])
         self.pid: int = record["pid"]
         self.emulator = Emulator(Path(record["emulator"]), record["origin"])
-        self.ports: Mapping[str, int] = record["ports"]
+        self.port: int = record["port"]
         self._process = process
+        self._relay: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def find(cls, name: str) -> Machine:
@@ -147,11 +153,6 @@ class Machine:
         self._scp(f"root@127.0.0.1:{source}", str(target))
 
     @property
-    def port(self) -> int:
-        """Where the SSH server of the guest is on this system, by way of the first NIC."""
-        return next(iter(self.ports.values()))
-
-    @property
     def inventory(self) -> str:
         """A line for an inventory of Ansible."""
         options = shlex.join(_ssh_options())
@@ -221,6 +222,8 @@ class Machine:
                 self._process.wait()
             else:
                 self.wait_for_end(30)
+        if self._relay is not None:
+            self._relay.wait(30)
 
     def _boot_began_at(self) -> dict[str, int]:
         """Console -> where in it the boot after the last reset begins."""
@@ -288,17 +291,18 @@ def start(
 ) -> Machine:
     """Switch a machine on; its BIOS runs when this returns.
 
+    `nics` are spelled DEVICE[@SEGMENT][,mac=MAC][,link=down]: see `hardware.choose`.
     With `overlay` all that the guest writes is gone when the machine ends; without it the guest writes to `disk`.
     A disk in a format that the emulator does not speak (VHD, VHDX) takes an overlay, in fact a copy.
     Unless told to `keep` it, the machine ends with the thread that started it.
-    With `has_outside` the guest reaches what this system reaches; otherwise it has SSH from here and nothing else.
+    With `has_outside` the guest reaches what this system reaches.  Otherwise it has SSH from here, and on its networks
+    a gateway that leads nowhere and a name server that knows no name.
     """
     machine = hardware.choose(
         kind,
         nics,
         memory=memory,
         processors=processors,
-        has_outside=has_outside,
         processor_options=processor_options,
     )
     if "/" in name or name.startswith("."):
@@ -322,15 +326,28 @@ def start(
         image, image_format = _image_to_run(disk, overlay, directory)
         try:
             process, ports = _switch_on(
-                emulator, machine, directory, image, image_format, keep=keep, locks=(lock, slot)
+                emulator,
+                machine,
+                directory,
+                image,
+                image_format,
+                keep=keep,
+                has_outside=has_outside,
+                locks=(lock, slot),
             )
         finally:
             if overlay:
                 image.unlink()  # QEMU has it open; nobody else needs its name
-        record = {"kind": kind, "disk": str(disk), "overlay": overlay, "pid": process.pid, "ports": ports}
-        record.update(emulator=str(emulator.path), origin=emulator.origin)
+        relay, port = _start_relay(process.pid, ports, has_outside=has_outside)
+        record = {"kind": kind, "disk": str(disk), "overlay": overlay, "pid": process.pid}
+        record.update(port=port, emulator=str(emulator.path), origin=emulator.origin)
         (directory / "machine.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        return Machine(directory, process)
+        started = Machine(directory, process)
+        started._relay = relay
+        for nic in machine.nics:
+            if not nic.is_linked:
+                started.set_link(nic.name, up=False)
+        return started
     finally:
         os.close(lock)
         if slot is not None:
@@ -356,15 +373,22 @@ def _switch_on(
     image_format: str,
     *,
     keep: bool,
+    has_outside: bool,
     locks: tuple[int, int],
-) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
-    """QEMU, answering, and the host port of each NIC."""
+) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """QEMU, answering, and the ports that it forwards.
+
+    Without an outside they are those of a network of its own that leads nowhere, where names are asked of 127.0.0.1.
+    """
     tie = [] if keep else ["setpriv", "--pdeathsig", "KILL"]
+    alone = [] if has_outside else ["unshare", "--net", "--mount", "sh", "-c", _ALONE, "lab"]
+    (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
     for _attempt in range(10):
-        ports = dict(zip(machine.nics, _free_ports(len(machine.nics)), strict=True))
+        free = iter(_free_ports(len(machine.networks) * len(hardware.ADDRESSES)))
+        ports = {network: [next(free) for _address in hardware.ADDRESSES] for network in machine.networks}
         with (directory / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
-                [*tie, "nice", emulator.path, *machine.arguments(image, image_format, ports)],
+                [*tie, *alone, "nice", emulator.path, *machine.arguments(image, image_format, ports)],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -373,7 +397,7 @@ def _switch_on(
                 start_new_session=True,
             )
         if _is_up(directory, process):
-            return process, ports
+            return process, [port for forwarded in ports.values() for port in forwarded]
         if "Could not set up host forwarding rule" not in _read_log(directory):
             break  # anything but a port that somebody else was faster to take
     raise LabError(f"QEMU does not start a {machine.kind}: {_read_log(directory)}")
@@ -395,6 +419,30 @@ def _is_up(directory: Path, process: subprocess.Popen[bytes]) -> bool:
             process.wait()
         time.sleep(0.05)
     return False
+
+
+def _start_relay(pid: int, ports: Sequence[int], *, has_outside: bool) -> tuple[subprocess.Popen[bytes], int]:
+    """The relay of a QEMU, with which it ends, and the port that it listens on."""
+    relay = [sys.executable, os.fspath(Path(__file__).with_name("relay.py")), "--until", str(pid)]
+    if not has_outside:
+        relay = ["nsenter", f"--net=/proc/{pid}/ns/net", *relay, "--names"]
+    while True:
+        port = _free_ports(1)[0]
+        try:
+            listener = socket.create_server(("127.0.0.1", port))
+        except OSError:
+            continue  # somebody else was faster to take it
+        break
+    with listener:
+        process = subprocess.Popen(
+            [*relay, "--listen", str(listener.fileno()), *map(str, ports)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+    return process, port
 
 
 def _take_directory(kind: str, name: str) -> tuple[Path, int]:

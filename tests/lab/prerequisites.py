@@ -18,7 +18,10 @@ FOR_MACHINES = {
     "ssh": "openssh-client",
     "scp": "openssh-client",
     "ssh-keygen": "openssh-client",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "unshare": "util-linux",
 }
 FOR_IMAGES = {
     "mmdebstrap": "mmdebstrap",

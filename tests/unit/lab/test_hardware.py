@@ -4,16 +4,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from lab import LabError, hardware
 
 
-def arguments(kind: str, *nics: str, disk: str = "/disk.raw", has_outside: bool = False) -> str:
-    machine = hardware.choose(kind, nics, has_outside=has_outside)
-    ports = {nic: 20000 + number for number, nic in enumerate(machine.nics)}
+def arguments(kind: str, *nics: str, disk: str = "/disk.raw") -> str:
+    machine = hardware.choose(kind, nics)
+    ports = dict.fromkeys(machine.networks, (20000, 20001, 20002, 20003))
     return "\n".join(machine.arguments(Path(disk), "raw", ports))
+
+
+def networks(kind: str, *nics: str) -> list[str]:
+    """The lines that are about network adapters and what they are connected to."""
+    return [line for line in arguments(kind, *nics).split("\n") if re.search(r"user,|hub|netdev=", line)]
 
 
 @pytest.mark.parametrize("kind", hardware.KINDS)
@@ -27,16 +33,54 @@ def test_a_hyperv_machine_has_the_synthetic_nic_unless_told_otherwise() -> None:
     assert "tulip" not in text
 
 
-def test_a_hyperv_machine_may_have_both_nics_in_the_order_asked_for() -> None:
-    text = arguments("hyperv-gen1", "legacy", "synthetic")
-    assert "tulip,id=legacy,dec21140=on,mac=00:15:5d:01:02:04,netdev=net0" in text
-    assert "hv-net,id=synthetic,mac=00:15:5d:01:02:03,netdev=net1" in text
-    assert "net=10.0.3.0/24,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:20001-:22" in text
+def test_a_hyperv_machine_may_have_both_nics_in_the_order_asked_for_each_on_its_own_network() -> None:
+    lan1, lan2, legacy, synthetic = networks("hyperv-gen1", "legacy", "synthetic")
+    assert legacy == "tulip,dec21140=on,id=legacy,mac=00:15:5d:01:02:04,netdev=lan1"
+    assert synthetic.startswith("hv-net,id=synthetic,mac=00:15:5d:01:02:03,")
+    assert synthetic.endswith(",netdev=lan2")
+    assert lan1.startswith("user,id=lan1,net=10.0.2.0/24,ipv6=off,hostfwd=tcp:127.0.0.1:20000-10.0.2.15:22")
+    assert lan2.startswith("user,id=lan2,net=10.0.3.0/24,ipv6=off,hostfwd=tcp:127.0.0.1:20000-10.0.3.15:22")
 
 
-def test_a_guest_reaches_the_outside_only_when_asked_for() -> None:
-    assert "restrict=on" in arguments("xenserver")
-    assert "restrict=off" in arguments("xenserver", has_outside=True)
+def test_two_nics_on_one_segment_hear_each_other_and_its_host() -> None:
+    host, host_port, *nics = networks("hyperv-gen1", "legacy@lan2", "synthetic@lan2")
+    assert host.startswith("user,id=lan2,net=10.0.3.0/24,")
+    assert host_port == "hubport,id=lan2-host,hubid=1,netdev=lan2"
+    assert nics[::2] == ["hubport,id=port0,hubid=1", "hubport,id=port1,hubid=1"]
+    assert [nic.rpartition(",")[2] for nic in nics[1::2]] == ["netdev=port0", "netdev=port1"]
+
+
+def test_on_a_dead_switch_nobody_else_is() -> None:
+    host, *nics = networks("hyperv-gen1", "legacy", "synthetic@dead", "synthetic@dead")
+    assert host.startswith("user,id=lan1,")
+    hubs = [line.rpartition("=")[2] for line in nics if line.startswith("hubport")]
+    assert len(set(hubs)) == 2
+    assert hardware.choose("hyperv-gen1", ["synthetic@dead"]).networks == ()
+
+
+def test_a_segment_is_the_same_network_whichever_nics_a_machine_has() -> None:
+    assert "net=10.0.4.0/24" in arguments("xenserver", "vif@lan3")
+
+
+def test_a_second_nic_of_its_kind_has_a_name_and_an_address_of_its_own() -> None:
+    (*_hosts, first, second) = networks("xenserver", "vif", "vif")
+    assert first == "xen-net-device,id=vif,mac=00:16:3e:01:02:03,netdev=lan1"
+    assert second == "xen-net-device,id=vif2,mac=00:16:3e:01:02:05,netdev=lan2"
+
+
+def test_the_slot_of_a_nic_stays_when_its_address_changes() -> None:
+    def instance(nic: str) -> str:
+        return arguments("hyperv-gen1", nic).rpartition("instanceid=")[2].partition(",")[0]
+
+    other = "synthetic,mac=00:16:3e:0a:0b:0c"
+    assert "mac=00:16:3e:0a:0b:0c" in arguments("hyperv-gen1", other)
+    # The first six bytes are what Hyper-V makes an instance of, too.
+    assert instance(other) == instance("synthetic") == "00155d01-0203-0015-5d01-020300155d01"
+
+
+def test_a_cable_may_be_out_from_the_start() -> None:
+    nics = hardware.choose("hyperv-gen1", ["legacy", "synthetic@lan1,mac=00:15:5d:00:00:01,link=down"]).nics
+    assert [nic.is_linked for nic in nics] == [True, False]
 
 
 def test_the_name_of_a_disk_may_hold_a_comma() -> None:
@@ -44,12 +88,18 @@ def test_the_name_of_a_disk_may_hold_a_comma() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "nics"),
-    [("hyperv-gen1", ("vif",)), ("xenserver", ("legacy",)), ("hyperv-gen1", ("legacy", "legacy"))],
+    ("kind", "nic", "reason"),
+    [
+        ("hyperv-gen1", "vif", "has no NIC vif: there are synthetic, legacy"),
+        ("xenserver", "legacy", "has no NIC legacy: there are vif"),
+        ("xenserver", "vif@lan9", "no segment lan9: there are lan1, .*, dead"),
+        ("xenserver", "vif,mac=00:16:3E:01:02:03", "lower case"),
+        ("xenserver", "vif,vlan=3", "is no NIC"),
+    ],
 )
-def test_a_nic_of_another_kind_or_a_second_one_of_its_kind_is_refused(kind: str, nics: tuple[str, ...]) -> None:
-    with pytest.raises(LabError, match="has no NICs"):
-        hardware.choose(kind, nics)
+def test_a_nic_that_cannot_be_is_refused_with_what_can(kind: str, nic: str, reason: str) -> None:
+    with pytest.raises(LabError, match=reason):
+        hardware.choose(kind, [nic])
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:

@@ -43,7 +43,7 @@ def make_directory(runs: Path, name: str = "guest", *, console: bytes = b"", por
     """A machine's directory as `start` leaves it."""
     directory = runs / name
     directory.mkdir()
-    record = {"kind": "xenserver", "disk": "/disk", "pid": 1, "ports": {"vif": port}}
+    record = {"kind": "xenserver", "disk": "/disk", "pid": 1, "port": port, "ports": {"vif": port}}
     record.update(emulator="/qemu", origin="here")
     (directory / "machine.json").write_text(json.dumps(record), encoding="utf-8")
     (directory / "ttyS0.log").write_bytes(console)
