@@ -208,8 +208,36 @@ def _netplan(reader: Reader, files: list[TextFile]) -> t.Iterator[ConfiguredConn
     return iter(())
 
 
-def _network_manager(reader: Reader, files: list[TextFile]) -> t.Iterator[ConfiguredConnection]:
-    return iter(())
+def _network_manager(reader: Reader, files: list[TextFile]) -> list[ConfiguredConnection]:
+    if not files:
+        return []
+    from .._formats import network_manager
+
+    found: list[ConfiguredConnection] = []
+    names: dict[str, str] = {}  # by UUID, by which a profile may name another
+    for file in files:
+        document = network_manager.parse(file.text)
+        try:
+            made = network_manager.connections(document)
+        except GuestError as error:
+            reader.note(Problem(file.path, error.message))
+            continue
+        for connection in made:
+            found.append(ConfiguredConnection("network-manager", file.path, connection))
+            identity = network_manager.identity(document)
+            if identity and connection.name:
+                names[identity] = connection.name
+    return [
+        dataclasses.replace(
+            entry,
+            connection=dataclasses.replace(
+                entry.connection,
+                lowers=tuple([names.get(name, name) for name in entry.connection.lowers]),
+                uppers=tuple([names.get(name, name) for name in entry.connection.uppers]),
+            ),
+        )
+        for entry in found
+    ]
 
 
 def _sourced(reader: Reader, kind: str, pattern: str) -> list[str]:
