@@ -114,6 +114,27 @@ class Guest:
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             _sync_directory(parent)
 
+    def rewrite_locked(self, path: str, edit: t.Callable[[bytes], bytes], mode: int) -> None:
+        """Changes a file in place while it is locked, fcntl(2), for a program that writes to it as well and may have it
+        open: no change of that program is lost. A power cut may leave the file half written."""
+        self._make_directories(os.path.dirname(path))
+        self.record(path)
+        with self._errors(path), self.root.open_parent(path) as (parent, name):
+            is_new = not self.root.exists(path)
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent)
+            with os.fdopen(fd, "r+b") as stream:
+                fcntl.lockf(stream, fcntl.LOCK_EX)
+                if is_new:
+                    os.fchmod(fd, mode)  # whatever the umask
+                content = edit(stream.read())
+                self._append(Written(path, hashlib.sha256(content).hexdigest()))
+                stream.seek(0)
+                stream.write(content)
+                stream.truncate()
+                stream.flush()
+                os.fsync(fd)
+            _sync_directory(parent)
+
     def set(self, path: str, value: str) -> None:
         """Sets a value of the running kernel. Raises GuestError when there is no such setting, or the kernel refuses
         the value."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
@@ -13,7 +14,7 @@ import typing as t
 
 from .._errors import GuestError
 from .._formats import kernel_setting
-from .._plan.model import FileChange, Forget, LinkChange, Restore, RuntimeSetting
+from .._plan.model import FileChange, Forget, LinkChange, PoolChange, Restore, RuntimeSetting
 from .guest import Guest, Staged
 
 if t.TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _carry_out(guest: Guest, change: t.Any, staged: dict[str, Staged]) -> None:
         guest.forget(change.parent_mtime_ns)
     elif isinstance(change, RuntimeSetting):
         guest.set(_place(guest.root, change.path), change.after)
+    elif isinstance(change, PoolChange):
+        guest.rewrite_locked(_place(guest.root, change.path), functools.partial(_with_pairs, change), 0o644)
     elif change.path in staged:
         guest.commit(staged[change.path])
         os.close(staged.pop(change.path).parent)
@@ -64,6 +67,17 @@ def _carry_out(guest: Guest, change: t.Any, staged: dict[str, Staged]) -> None:
         guest.remove(_place(guest.root, change.path, follow=False))
     else:
         guest.link(_place(guest.root, change.path, follow=False), change.after)
+
+
+def _with_pairs(change: PoolChange, content: bytes) -> bytes:
+    from .._formats import kvp_pool  # only one module needs it
+
+    pool = kvp_pool.parse(content)
+    for key in change.absent:
+        pool = kvp_pool.without_key(pool, key)
+    for key, value in change.present:
+        pool = kvp_pool.with_pair(pool, key, value)
+    return kvp_pool.render(pool)
 
 
 def _refuse_when_changed(guest: Guest, change: t.Any) -> None:

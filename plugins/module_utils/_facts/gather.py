@@ -40,11 +40,24 @@ if t.TYPE_CHECKING:
     from .model import History
 
 EVERYTHING = frozenset(
-    {"hypervisor", "devices", "clock", "kernels", "images", "initramfs", "storage", "xen", "network", "connections"}
+    {
+        "hypervisor",
+        "devices",
+        "clock",
+        "kernels",
+        "images",
+        "initramfs",
+        "storage",
+        "xen",
+        "network",
+        "connections",
+        "integration",
+    }
 )
 """The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels), C(connections)
 (which are connections, default routes and mentions) needs C(network). Only a rollback asks for
-C(history), only a preparation and a verification for C(state)."""
+C(history), only a preparation and a verification for C(state), and only who exchanges pairs with the host for
+C(kvp)."""
 
 _SPACE = ("/", "/boot", "/var/tmp")
 _DISK = re.compile(r"(?:xvd|sd|hd|vd)a")
@@ -99,6 +112,14 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         history=part("history", lambda: _history(root, note), None),
         free_bytes={path: root.free_bytes(path) for path in _SPACE},
     )
+    if "integration" in parts:
+        from . import integration
+
+        facts = dataclasses.replace(facts, integration=integration.gather(root, note))
+    if "kvp" in parts:
+        from . import kvp
+
+        facts = dataclasses.replace(facts, kvp=kvp.gather(root, note))
     if "state" in parts:
         from . import state  # asks programs of the running guest, which takes time
 

@@ -214,6 +214,74 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True)
+class ServiceDaemon:
+    """A daemon of the integration services, as systemd or an init script starts it."""
+
+    service: str  # kvp, vss or fcopy
+    unit: str  # without .service; also the name of the init script
+    path: str  # of the unit, or of the init script where there is no unit
+    is_masked: bool
+    is_enabled: bool  # started at boot
+    is_started_by_rule: bool  # started when its device appears
+    is_running: bool | None  # None: not known
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """The memory of the running guest."""
+
+    block_bytes: int | None  # in which the kernel adds and takes it away
+    online_policy: str | None  # what the kernel does with added memory: offline, online, online_movable ...
+    offline: tuple[str, ...]  # blocks that are there and not used
+    installed_bytes: int | None  # at the start, as the firmware tells
+    crash_bytes: int | None  # kept for a crash kernel
+
+
+@dataclasses.dataclass(frozen=True)
+class DiskQueue:
+    """How the running kernel treats a disk of Hyper-V."""
+
+    name: str
+    scheduler: str
+    schedulers: tuple[str, ...]  # those that it can have
+    timeout: int | None  # seconds until a command counts as lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Integration:
+    """The integration services besides their drivers, and what else works otherwise on Hyper-V."""
+
+    packages: tuple[tuple[str, str], ...] = ()  # Debian's daemons, Microsoft's own services: name, version
+    daemons: tuple[ServiceDaemon, ...] = ()
+    rules: tuple[TextFile, ...] = ()  # of udev: about memory, schedulers, VMBus or disks of Hyper-V
+    memory: Memory | None = None
+    queues: tuple[DiskQueue, ...] = ()
+    foreign_files: tuple[str, ...] = ()  # of Microsoft's own services, that no package owns
+    watchdogs: tuple[str, ...] = ()  # identities of those that the running kernel has
+    watchdog_settings: tuple[TextFile, ...] = ()
+    serial_ports: tuple[str, ...] | None = None  # with hardware behind them; None: not running
+    kdump: TextFile | None = None  # settings of kdump-tools, where they are installed
+
+
+@dataclasses.dataclass(frozen=True)
+class KvpPool:
+    """A pool of key-value pairs that guest and host share."""
+
+    number: int
+    name: str  # external, guest, auto, host or internal
+    path: str
+    pairs: tuple[tuple[str, str], ...] | None  # None: no such file
+
+
+@dataclasses.dataclass(frozen=True)
+class Kvp:
+    """Key-value pairs, and whether there is a daemon that exchanges them with the host."""
+
+    pools: tuple[KvpPool, ...] = ()
+    has_daemon: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Hypervisor:
     """What tells on what the guest runs. For a guest that is not running, what its logs tell of the last time."""
 
@@ -283,6 +351,8 @@ class GuestFacts:
     history: History | None
     free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
     problems: tuple[Problem, ...] = ()
+    integration: Integration = Integration()
+    kvp: Kvp = Kvp()
     state: guest_state.State | None = None  # of a running guest
     baseline: guest_state.Baseline | None = None  # its state before it moved
 

@@ -10,18 +10,15 @@ import re
 import typing as t
 
 from .._catalog import xen
-from .._formats import dpkg_status
+from . import packages
 from .model import TextFile, XenLeftovers
 from .reader import Note, Reader
 
 if t.TYPE_CHECKING:
     from .._root import Root
 
-_STATUS = "/var/lib/dpkg/status"
-_INFO = "/var/lib/dpkg/info"
 _UNITS = "/etc/systemd/system"
 _GETTY = re.compile(r"[a-z-]*getty@[hx]vc[0-9]+\.service")
-_MERGED = re.compile(r"^/usr(?=/(?:s?bin|lib)/)")
 
 
 def gather(root: Root, note: Note) -> XenLeftovers:
@@ -33,8 +30,8 @@ def gather(root: Root, note: Note) -> XenLeftovers:
     """
     reader = Reader(root, note)
     return XenLeftovers(
-        packages=_packages(reader),
-        files=_files_without_package(reader),
+        packages=packages.installed(reader, xen.TOOL_PACKAGES),
+        files=packages.files_without_package(reader, xen.TOOL_FILES),
         inittab=None if _systemd_is_init(reader) else reader.text("/etc/inittab"),
         getty_links=_getty_links(reader),
         sysctl=_texts(reader, "/etc/sysctl.conf", *_parts(reader, "/etc/sysctl.d")),
@@ -47,37 +44,6 @@ def gather(root: Root, note: Note) -> XenLeftovers:
         ),
         securetty=reader.text("/etc/securetty"),
     )
-
-
-def _packages(reader: Reader) -> tuple[tuple[str, str], ...]:
-    status = reader.text(_STATUS)
-    known = dpkg_status.read(status.text) if status else {}
-    return tuple(
-        [
-            (name, package.version)
-            for name in xen.TOOL_PACKAGES
-            for package in known.get(name, ())
-            if package.state != "not-installed"
-        ]
-    )
-
-
-def _files_without_package(reader: Reader) -> tuple[str, ...]:
-    present = [path for path in xen.TOOL_FILES if _is_there(reader, path)]
-    if not present:
-        return ()
-    # dpkg keeps the path that the package has, which on a system with merged /usr is not the only one
-    wanted = {_MERGED.sub("", path) for path in present}
-    for name in reader.names(_INFO):
-        if name.endswith(".list"):
-            listed = reader.text(f"{_INFO}/{name}")
-            if listed is not None:
-                wanted -= {_MERGED.sub("", line) for line in listed.text.split("\n")}
-    return tuple([path for path in present if _MERGED.sub("", path) in wanted])
-
-
-def _is_there(reader: Reader, path: str) -> bool:
-    return reader.attempt(path, lambda: reader.root.stat(path, follow=False)) is not None
 
 
 def _systemd_is_init(reader: Reader) -> bool:

@@ -98,6 +98,37 @@ class RuntimeSetting:
 
 
 @dataclasses.dataclass(frozen=True)
+class PoolChange:
+    """Key-value pairs in a pool that a daemon changes, too: written in place, under the daemon's lock, and no others.
+
+    C(before) are all pairs that were there, None for no file.
+    """
+
+    path: str
+    before: tuple[tuple[str, str], ...] | None
+    present: tuple[tuple[str, str], ...]
+    absent: tuple[str, ...]
+    reason: str
+
+    @property
+    def after(self) -> tuple[tuple[str, str], ...]:
+        """All pairs that are there afterwards."""
+        held = {key: value for key, value in self.before or () if key not in self.absent}
+        return tuple({**held, **dict(self.present)}.items())
+
+    def report(self) -> dict[str, t.Any]:
+        return {"path": self.path, "action": "create" if self.before is None else "change", "reason": self.reason}
+
+    def diff(self) -> dict[str, str]:
+        return {
+            "before": "".join([f"{key}: {value}\n" for key, value in self.before or ()]),
+            "after": "".join([f"{key}: {value}\n" for key, value in self.after]),
+            "before_header": self.path if self.before is not None else "/dev/null",
+            "after_header": self.path,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class Restore:
     """What was at a path before this collection first changed it is put back."""
 
@@ -163,7 +194,7 @@ class Command:
         }
 
 
-Change = t.Union[FileChange, LinkChange, RuntimeSetting, Restore, Forget]
+Change = t.Union[FileChange, LinkChange, RuntimeSetting, PoolChange, Restore, Forget]
 
 
 @dataclasses.dataclass(frozen=True)
