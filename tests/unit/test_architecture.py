@@ -35,13 +35,19 @@ UTILS = "module_utils/"
 LAYERS = (
     Layer(UTILS + "_errors"),
     Layer(UTILS + "_root", (UTILS + "_errors",), powers=("read",)),
+    Layer(UTILS + "_inquiry", (UTILS + "_errors",), powers=("run",)),
     Layer(UTILS + "_tools", (UTILS + "_errors",), powers=("run",)),
     Layer(UTILS + "_libraries", (UTILS + "_errors",), powers=("run",)),
     Layer(UTILS + "_catalog/*", (UTILS + "_catalog/*",)),
     Layer(UTILS + "_formats/*", (UTILS + "_formats/*", UTILS + "_libraries", UTILS + "_tools", UTILS + "_errors")),
     Layer(
         UTILS + "_facts/*",
-        (*(UTILS + name for name in ("_facts/*", "_formats/*", "_catalog/*", "_root", "_tools", "_errors")),),
+        (
+            *(
+                UTILS + name
+                for name in ("_facts/*", "_formats/*", "_catalog/*", "_root", "_inquiry", "_tools", "_errors")
+            ),
+        ),
     ),
     Layer(
         UTILS + "_plan/*",

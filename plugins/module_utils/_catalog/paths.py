@@ -10,6 +10,8 @@ STATE = "/var/lib/rehost-hyperv"
 JOURNAL = STATE + "/journal"
 BLOBS = STATE + "/blobs"
 """Copies of the files that were changed, as they were before."""
+BASELINE = STATE + "/baseline.json"
+"""How the guest was before it moved."""
 
 STAGED_SUFFIX = ".rehost-new"
 """A file's new content lies beside it, under its name with a dot before and this behind, until it takes its place."""

@@ -59,3 +59,6 @@ of the unmodified_drivers for HVM (xen_platform_pci, xen_vbd, xen_vnif)."""
 
 SYSCTL_PREFIX = "xen."
 """Of kernel parameters: xen.independent_wallclock. Kernels with XenSource's patches had it; mainline never did."""
+
+TOOL_UNITS = ("xe-daemon.service", "xe-linux-distribution.service", "xen-guest-agent.service", "xenstored.service")
+"""Units of the guest tools. They have nothing to do off Xen."""

@@ -54,18 +54,29 @@ def run(
     argument_spec: dict[str, t.Any],
     planner: t.Callable[[GuestFacts, Arguments], Plan],
     parts: t.AbstractSet[str],
+    judge: t.Callable[[GuestFacts], dict[str, t.Any]] | None = None,
 ) -> None:
-    """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty."""
+    """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty.
+
+    What C(judge) makes of the facts before and after is part of the result.
+    """
     module = _module(argument_spec)
+    judged: dict[str, t.Any] = {}
     with ending_errors(module), _guest(module, writable=not module.check_mode) as look:
-        plan = planner(look(parts), module.params)
+        facts = look(parts)
+        plan = planner(facts, module.params)
         left = plan
+        if judge is not None:
+            judged["before"] = judged["after"] = judge(facts)
         if plan and not module.check_mode:
             from .._apply.plan import apply
             from .._apply.runners import runner_for
 
             apply(look.root, plan, runner_for(look.root))
-            left = planner(look(parts), module.params)
+            facts = look(parts)
+            left = planner(facts, module.params)
+            if judge is not None:
+                judged["after"] = judge(facts)
             if left:
                 steps = [step.report() for step in (*left.changes, *left.commands)]
                 raise GuestError(
@@ -77,6 +88,7 @@ def run(
         "changes": [change.report() for change in plan.changes],
         "commands": [command.report() for command in plan.commands],
         "findings": [finding.report() for finding in left.findings],
+        **judged,
     }
     if module._diff:
         result["diff"] = [change.diff() for change in plan.changes] + [

@@ -14,6 +14,7 @@ from .._plan.support import provides
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts, Initramfs, Kernel
     from .._plan.readiness import KernelVerdict, Readiness
+    from .._plan.verification import Verification
 
 
 def guest(facts: GuestFacts) -> dict[str, t.Any]:
@@ -78,6 +79,29 @@ def readiness(judged: Readiness) -> dict[str, t.Any]:
         "kernels": [_verdict(kernel) for kernel in judged.kernels],
         "findings": [finding.report() for finding in judged.findings],
         "advice": judged.advice,
+    }
+
+
+def adaptation(facts: GuestFacts) -> dict[str, t.Any]:
+    """What guest_adaptation tells of a guest before and after."""
+    from .._plan.readiness import assess  # guest_info needs none of it
+
+    return {
+        "hypervisor": hypervisor.judge(facts.hypervisor).name,
+        "guest_tools": [name for name, _version in facts.xen.packages],
+        **readiness(assess(facts)),
+    }
+
+
+def verification(verified: Verification) -> dict[str, t.Any]:
+    """The result of verification_info."""
+    return {
+        "verified": verified.verified,
+        "settled": verified.settled,
+        "hypervisor": verified.hypervisor,
+        "has_baseline": verified.has_baseline,
+        "proofs": verified.proofs,
+        "findings": [finding.report() for finding in verified.findings],
     }
 
 

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import Runner
+from ansible_collections.rehost.hyperv.plugins.module_utils._catalog.paths import BASELINE
+from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Evidence, GuestFacts, Problem
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.state import gather_baseline
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats import guest_state
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan import adaptation, block_references, kernel_cmdline
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.adaptation import Wanted
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import FileChange, Plan
+from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest, state_builder, test_guest_laws
+from ansible_collections.rehost.hyperv.tests.unit.small_guest import VERSION, entry
+
+XEN = Evidence("/sys/hypervisor/type", "xen", "xen", "interface")
+HYPERV = Evidence("/sys/class/dmi/id/product_name", "Virtual Machine", "hyperv", "firmware")
+KVM = Evidence("CPUID", "KVMKVMKVM", "kvm", "cpu")
+
+
+def on(facts: GuestFacts, *evidence: Evidence) -> GuestFacts:
+    return dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, evidence=evidence))
+
+
+@pytest.mark.parametrize("name", guest_tree.NAMES)
+def test_one_plan_leaves_what_four_modules_leave_one_after_the_other(name: str, tmp_path: pathlib.Path) -> None:
+    """Initramfs images as well: they are built once, from what the configuration will be."""
+    guests = [test_guest_laws.Guest(name, tmp_path / directory) for directory in ("one", "four")]
+    for guest in guests:
+        guest_tree.build_guest(name, guest.path)
+    plan = adaptation.plan(guests[0].look(), Wanted())
+    apply(guests[0].root, plan, test_guest_laws.GuestProgram(guests[0]))
+    test_guest_laws.adapt(guests[1])
+    assert not adaptation.plan(guests[0].look(), Wanted()), "once is enough"
+    one, four = (content_below(guest.path) for guest in guests)
+    assert one == four
+
+
+def content_below(path: pathlib.Path) -> t.Dict[str, t.Union[bytes, str]]:
+    found: t.Dict[str, t.Union[bytes, str]] = {}
+    for each in path.rglob("*"):
+        name = str(each.relative_to(path))
+        if name.startswith("var/lib/rehost-hyperv"):
+            continue
+        if each.is_symlink():
+            found[name] = str(each.readlink()) if hasattr(each, "readlink") else name
+        elif each.is_file():
+            found[name] = each.read_bytes()
+    return found
+
+
+def test_a_file_that_two_planners_edit_changes_once_and_names_both_reasons(tmp_path: pathlib.Path) -> None:
+    facts = small_guest.look(tmp_path, small_guest.grub(entry(VERSION, "root=/dev/xvda1 ro console=hvc0")))
+    changes = [change for change in adaptation.plan(facts, Wanted()).changes if change.path == "/boot/grub/grub.cfg"]
+    (change,) = changes
+    assert isinstance(change, FileChange)
+    assert change.before is not None
+    assert "root=/dev/xvda1" in change.before
+    assert change.after is not None
+    assert f"root=UUID={small_guest.ROOT_UUID}" in change.after
+    assert "console=hvc0 console=tty0 console=ttyS0,115200n8" in change.after
+    assert change.reason == f"{block_references.REASON}; kernel arguments fit the hypervisor"
+
+
+def test_a_change_that_another_takes_back_is_none() -> None:
+    first = FileChange("/etc/x", "a", "b", "one")
+    second = FileChange("/etc/x", "b", "a", "two")
+    assert not adaptation.merge([Plan((first,)), Plan((second,))])
+    assert adaptation.merge([Plan((first,)), Plan()]) == Plan((first,))
+
+
+def test_facts_are_foreseen_where_they_are_text_and_nowhere_else(tmp_path: pathlib.Path) -> None:
+    facts = small_guest.look(tmp_path, "=== /etc/modprobe.d/x.conf\nblacklist hv_vmbus\n")
+    seen = adaptation.foresee(
+        facts, [FileChange("/etc/fstab", "", "new\n", ""), FileChange("/etc/modprobe.d/x.conf", "", None, "")]
+    )
+    assert seen.storage.fstab is not None
+    assert seen.storage.fstab.text == "new\n"
+    assert seen.xen.modprobe == ()
+    assert seen.kernels is facts.kernels
+    assert adaptation.foresee(facts, []) is facts
+
+
+def test_without_xen_its_console_is_none(tmp_path: pathlib.Path) -> None:
+    facts = small_guest.look(tmp_path)
+    texts = {
+        keep: "".join(c.after or "" for c in adaptation.plan(facts, Wanted(keep)).changes if isinstance(c, FileChange))
+        for keep in (True, False)
+    }
+    assert "console=hvc0" in texts[True]
+    assert "hvc0" not in texts[False]
+    assert "console=tty0" in texts[False]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wanted", "fits"),
+    [
+        (XEN, ("xen",), True),
+        (XEN, ("hyperv",), False),
+        (HYPERV, ("hyperv",), True),
+        (HYPERV, ("xen", "hyperv"), True),
+        (KVM, ("xen", "hyperv"), False),
+        (KVM, (), True),
+    ],
+)
+def test_a_guest_elsewhere_is_refused_before_anything_changes(
+    tmp_path: pathlib.Path, evidence: Evidence, wanted: t.Tuple[str, ...], fits: bool
+) -> None:
+    facts = on(small_guest.look(tmp_path), evidence)
+    if fits:
+        adaptation.plan(facts, Wanted(hypervisors=wanted))
+        return
+    with pytest.raises(GuestError) as raised:
+        adaptation.plan(facts, Wanted(hypervisors=wanted))
+    assert "nothing was changed" in raised.value.message
+    assert evidence.value in raised.value.message
+
+
+def baseline_change(facts: GuestFacts, which: str) -> t.Optional[FileChange]:
+    found = [change for change in adaptation.plan(facts, Wanted(baseline=which)).changes if change.path == BASELINE]
+    return t.cast("t.Optional[FileChange]", found[0] if found else None)
+
+
+def test_the_first_baseline_stays_and_the_latest_is_of_this_boot(tmp_path: pathlib.Path) -> None:
+    now = dataclasses.replace(on(small_guest.look(tmp_path), XEN), state=state_builder.make(boot_id="two"))
+    assert baseline_change(now, "none") is None
+    taken = baseline_change(now, "first")
+    assert taken is not None
+    assert (taken.before, taken.mode) == (None, 0o600)
+    assert taken.after is not None
+    assert guest_state.parse(taken.after) == guest_state.Baseline("xen-pv", now.state)  # type: ignore[arg-type]
+    earlier = guest_state.Baseline("xen-pv", state_builder.make(boot_id="one"))
+    with_one = dataclasses.replace(now, baseline=earlier)
+    assert baseline_change(with_one, "first") is None
+    renewed = baseline_change(with_one, "latest")
+    assert renewed is not None
+    assert renewed.before == guest_state.render(earlier)
+    of_now = dataclasses.replace(now, baseline=guest_state.parse(renewed.after or ""))
+    assert baseline_change(of_now, "latest") is None
+
+
+def test_a_guest_that_does_not_run_has_no_baseline_and_a_damaged_one_is_kept(tmp_path: pathlib.Path) -> None:
+    facts = small_guest.look(tmp_path)
+    assert baseline_change(facts, "latest") is None
+    damaged = dataclasses.replace(facts, state=state_builder.make(), problems=(Problem(BASELINE, "damaged"),))
+    assert baseline_change(damaged, "latest") is None
+
+
+def test_rollback_removes_the_baseline(tmp_path: pathlib.Path) -> None:
+    guest = test_guest_laws.Guest("debian12-hvm", tmp_path)
+    guest_tree.build_guest(guest.name, tmp_path)
+    before = guest_tree.snapshot(tmp_path)
+    for boot in ("one", "two"):  # taken, and taken again
+        state = state_builder.make(boot_id=boot)
+        held = gather_baseline(Root(str(tmp_path)), lambda problem: pytest.fail(problem.message))
+        facts = dataclasses.replace(guest.look(), state=state, baseline=held)
+        apply(guest.root, adaptation.merge([adaptation.plan(facts, Wanted(baseline="latest"))]), Files(guest))
+    assert (tmp_path / BASELINE[1:]).stat().st_mode & 0o777 == 0o600
+    plan = test_guest_laws.rollback.plan(guest.look({"history"}))
+    apply(guest.root, plan, Files(guest))
+    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path), directory_times=True) == []
+
+
+def Files(guest: test_guest_laws.Guest) -> Runner:
+    return test_guest_laws.GuestProgram(guest)
+
+
+def test_consoles_of_the_operator_win(tmp_path: pathlib.Path) -> None:
+    facts = small_guest.look(tmp_path)
+    wanted = Wanted(consoles=("ttyS1",))
+    alone = kernel_cmdline.plan(facts, kernel_cmdline.Wanted(consoles=("ttyS1",)))
+    assert {c.path: c.after for c in adaptation.plan(facts, wanted).changes if isinstance(c, FileChange)} == {
+        c.path: c.after for c in alone.changes if isinstance(c, FileChange)
+    }
