@@ -44,8 +44,8 @@ def run_info(
     parts: t.Callable[[Arguments], t.AbstractSet[str]],
 ) -> None:
     """A module that only reads: its result is what C(report) makes of the facts."""
-    module = _module(argument_spec)
-    with ending_errors(module), _guest(module, writable=False) as look:
+    module = new_module(argument_spec)
+    with ending_errors(module), opened_guest(module, writable=False) as look:
         result = report(look(parts(module.params)), module.params)
     module.exit_json(changed=False, **clean(result))
 
@@ -54,20 +54,20 @@ def run(
     argument_spec: dict[str, t.Any],
     planner: t.Callable[[GuestFacts, Arguments], Plan],
     parts: t.AbstractSet[str],
-    judge: t.Callable[[GuestFacts], dict[str, t.Any]] | None = None,
+    judge: t.Callable[[GuestFacts, Arguments], dict[str, t.Any]] | None = None,
 ) -> None:
     """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty.
 
     What C(judge) makes of the facts before and after is part of the result.
     """
-    module = _module(argument_spec)
+    module = new_module(argument_spec)
     judged: dict[str, t.Any] = {}
-    with ending_errors(module), _guest(module, writable=not module.check_mode) as look:
+    with ending_errors(module), opened_guest(module, writable=not module.check_mode) as look:
         facts = look(parts)
         plan = planner(facts, module.params)
         left = plan
         if judge is not None:
-            judged["before"] = judged["after"] = judge(facts)
+            judged["before"] = judged["after"] = judge(facts, module.params)
         if plan and not module.check_mode:
             from .._apply.plan import apply
             from .._apply.runners import runner_for
@@ -76,7 +76,7 @@ def run(
             facts = look(parts)
             left = planner(facts, module.params)
             if judge is not None:
-                judged["after"] = judge(facts)
+                judged["after"] = judge(facts, module.params)
             if left:
                 steps = [step.report() for step in (*left.changes, *left.commands)]
                 raise GuestError(
@@ -97,7 +97,7 @@ def run(
     module.exit_json(**clean(result))
 
 
-class _Look:
+class Look:
     """Gathers the facts of one guest; each call looks anew."""
 
     def __init__(self, root: Root, disk: ImageDisk | None = None) -> None:
@@ -108,15 +108,17 @@ class _Look:
         return gather(self.root, parts, self.disk)
 
 
-def _module(argument_spec: dict[str, t.Any]) -> AnsibleModule:
+def new_module(argument_spec: dict[str, t.Any]) -> AnsibleModule:
+    """With these arguments, and those that every module has."""
     return AnsibleModule(dict(ARGUMENTS, **argument_spec), supports_check_mode=True)
 
 
 @contextlib.contextmanager
-def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
+def opened_guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[Look]:
+    """What gathers the facts of the guest that the arguments name."""
     image = module.params["image"]
     if image is None:
-        yield _Look(Root(module.params["root"]))
+        yield Look(Root(module.params["root"]))
         return
     if len(module.params["other_images"]) >= len(ascii_lowercase):
         raise GuestError(f"a guest has at most {len(ascii_lowercase)} disks here")
@@ -127,7 +129,7 @@ def _guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[_Look]:
     with open_guest(
         image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"]
     ) as disk:
-        yield _Look(Root(disk.mount_point), _shown_by(disk, [image, *module.params["other_images"]]))
+        yield Look(Root(disk.mount_point), _shown_by(disk, [image, *module.params["other_images"]]))
 
 
 def _shown_by(disk: GuestDisk, images: t.Sequence[str]) -> ImageDisk:
