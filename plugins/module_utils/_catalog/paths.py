@@ -10,6 +10,8 @@ STATE = "/var/lib/rehost-hyperv"
 JOURNAL = STATE + "/journal"
 BLOBS = STATE + "/blobs"
 """Copies of the files that were changed, as they were before."""
+LIVE_SWITCH = STATE + "/live-switch"
+"""How far the switch of the running guest's network is."""
 BASELINE = STATE + "/baseline.json"
 """How the guest was before it moved."""
 
