@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import typing as t
 
-_OUTPUT_SIZE = 1 << 18
+_OUTPUT_SIZE = 1 << 20
 
 
 class ZstdError(Exception):
@@ -99,7 +99,7 @@ class ZstdDecompressor:
         return self._data[self._input.position :]
 
     def decompress(self, data: bytes, max_length: int) -> memoryview:
-        """The next bytes, ``max_length`` or 256 KiB at most; they change with the next call.  Raises ZstdError.
+        """The next bytes, ``max_length`` or 1 MiB at most; they change with the next call.  Raises ZstdError.
 
         ``data`` is taken when needs_input says so, and has to be empty otherwise.
         """

@@ -118,14 +118,19 @@ class ByteSource:
             return taken
         return b"".join(self.take_in_chunks(count))
 
+    def take_at_most(self, count: int) -> bytes:
+        """The next ``count`` bytes; fewer at the end."""
+        if self._position + count > len(self._chunk):
+            count = len(self.peek(count))
+        return self.take(count)
+
     def take_in_chunks(self, count: int) -> t.Iterator[bytes]:
         """The next ``count`` bytes, as they arrive.  Raises MalformedError when there are fewer."""
-        start = self.offset
         missing = count
         while missing:
             chunk = self.take_chunk()
             if not chunk:
-                raise _cut_off(start, count, missing)
+                raise _cut_off(self.offset, count, missing)
             if len(chunk) > missing:
                 self.untake(len(chunk) - missing)
                 chunk = chunk[:missing]
@@ -134,14 +139,13 @@ class ByteSource:
 
     def skip(self, count: int) -> None:
         """Step over ``count`` bytes.  Raises MalformedError when there are fewer."""
-        start = self.offset
         missing = count
-        while missing:
-            step = min(missing, len(self._chunk) - self._position)
-            self._position += step
-            missing -= step
-            if missing and not self._fetch():
-                raise _cut_off(start, count, missing)
+        while missing > len(self._chunk) - self._position:
+            missing -= len(self._chunk) - self._position
+            self._position = len(self._chunk)
+            if not self._fetch():
+                raise _cut_off(self.offset, count, missing)
+        self._position += missing
 
     def skip_zeros(self) -> bool:
         """Step over zero bytes; False when there is nothing behind them."""
@@ -171,7 +175,8 @@ class ByteSource:
         return True
 
 
-def _cut_off(start: int, count: int, missing: int) -> MalformedError:
+def _cut_off(end: int, count: int, missing: int) -> MalformedError:
+    start = end - (count - missing)
     return MalformedError(
         "at byte {:,}: {:,} bytes are announced here, but the data ends {:,} bytes short".format(start, count, missing)
     )
@@ -205,27 +210,31 @@ def read_archive(
     waiting: dict[tuple[int, int, int], list[Entry]] = {}
     known: dict[tuple[int, int, int], Entry] = {}
     while True:
-        start = source.offset
-        header = source.take(6)
-        if header not in _MAGICS:
-            raise _unknown_magic(header, start)
-        header = source.take(_HEADER_SIZE - 6)
+        header = source.take_at_most(_HEADER_SIZE)
+        if not header.startswith(_MAGICS) or len(header) < _HEADER_SIZE:
+            raise _no_header(header, source.offset - len(header))
         try:
             inode, mode, _uid, _gid, links, _mtime, size, major, minor, _rmajor, _rminor, name_size, _sum = (
-                _FIELDS.unpack(binascii.unhexlify(header))
+                _FIELDS.unpack(binascii.unhexlify(header[6:]))
             )
         except binascii.Error:
             raise MalformedError(
-                "at byte {:,}: a cpio header with {!r}, where only hexadecimal digits stand".format(start, header)
+                "at byte {:,}: a cpio header with {!r}, where only hexadecimal digits stand".format(
+                    source.offset - _HEADER_SIZE, header[6:]
+                )
             ) from None
-        name = _read_name(source, name_size, start)
+        name = _read_name(source, name_size)
         allowance.spend(name_size)
         if name == TRAILER:
             source.skip(_padded(size))
             break
         entry = Entry(name, mode, size)
         if links < 2 or not stat.S_ISREG(mode):
-            yield _with_content(source, [entry], keep)[0]
+            if keep(entry):
+                yield entry._replace(content=_take_content(source, entry))
+            else:
+                source.skip(_padded(size))
+                yield entry
             continue
         identity = (inode, major, minor)
         if size:
@@ -240,12 +249,19 @@ def read_archive(
         yield from _with_content(source, group, keep)
 
 
-def _read_name(source: ByteSource, name_size: int, start: int) -> str:
+def _read_name(source: ByteSource, name_size: int) -> str:
+    """The name whose header the source stands behind."""
     if name_size > LONGEST_NAME:
-        raise LimitError("at byte {:,}: a name of {:,} bytes; {:,} are possible".format(start, name_size, LONGEST_NAME))
+        raise LimitError(
+            "at byte {:,}: a name of {:,} bytes; {:,} are possible".format(
+                source.offset - _HEADER_SIZE, name_size, LONGEST_NAME
+            )
+        )
     # The header's own 110 bytes and the name are padded together.
-    raw = source.take(name_size + -(_HEADER_SIZE + name_size) % 4)[:name_size]
-    if not raw.endswith(b"\0"):
+    size = name_size + -(_HEADER_SIZE + name_size) % 4
+    raw = source.take(size)
+    if not name_size or raw[name_size - 1]:
+        start = source.offset - size - _HEADER_SIZE
         raise MalformedError("at byte {:,}: a name that does not end with NUL".format(start))
     # Some writers (dracut-cpio) put more NULs behind a name, to align the content on disk.
     return raw[: raw.index(b"\0")].decode("utf-8", "surrogateescape")
@@ -258,17 +274,24 @@ def _with_content(source: ByteSource, group: list[Entry], keep: t.Callable[[Entr
     if not any(keep(entry) for entry in group):
         source.skip(_padded(size))
         return group
-    if size > LARGEST_CONTENT:
-        raise LimitError("{!r}: {:,} bytes; {:,} are read at most".format(group[-1].name, size, LARGEST_CONTENT))
-    content = source.take(_padded(size))[:size]
+    content = _take_content(source, group[-1])
     return [entry._replace(content=content) for entry in group]
+
+
+def _take_content(source: ByteSource, entry: Entry) -> bytes:
+    if entry.size > LARGEST_CONTENT:
+        raise LimitError("{!r}: {:,} bytes; {:,} are read at most".format(entry.name, entry.size, LARGEST_CONTENT))
+    return source.take(_padded(entry.size))[: entry.size]
 
 
 def _padded(size: int) -> int:
     return size + -size % 4
 
 
-def _unknown_magic(magic: bytes, start: int) -> MalformedError:
+def _no_header(header: bytes, start: int) -> MalformedError:
+    magic = header[:6]
+    if any(known.startswith(magic) for known in _MAGICS):
+        return _cut_off(start + len(header), _HEADER_SIZE, _HEADER_SIZE - len(header))
     for known, name in _OLD_FORMATS.items():
         if magic.startswith(known):
             return MalformedError(

@@ -8,11 +8,6 @@ An image is a sequence of segments with any number of zero bytes between them.  
 writes microcode as it is in front of one compressed segment (and, since 13, already compressed modules and firmware
 as they are in between); dracut does the same.
 
-Compressed data is read with Python's own modules where they exist, else (zstd, lz4, lzo) with the shared library, else
-with the command-line tool.  Where the format tells the end of a segment (zstd, lz4, lzo), the tool is given exactly
-that; where it does not (xz, lzma, bzip2 on a Python built without the module), a segment that the tool reads has to be
-the last one.
-
 What the kernel refuses is refused here: it is what the machine would stumble over.
 """
 
@@ -21,35 +16,16 @@ from __future__ import annotations
 import contextlib
 import re
 import stat
-import struct
 import typing as t
-import zlib
 from dataclasses import dataclass
 
-from .. import _tools
 from .._errors import LimitError, MalformedError
 from . import cpio
 
-try:
-    import lzma
-except ImportError:  # pragma: no cover - a Python built without liblzma
-    lzma = None  # type: ignore[assignment]
-try:
-    import bz2
-except ImportError:  # pragma: no cover - a Python built without libbz2
-    bz2 = None  # type: ignore[assignment]
-try:
-    from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-except ImportError:  # before Python 3.14
-    zstd = None
-try:
-    from .. import _libraries
-except ImportError:  # pragma: no cover - a Python built without libffi
-    _libraries = None  # type: ignore[assignment]
+if t.TYPE_CHECKING:
+    from .decompression import Decompressor
 
-_READ_SIZE = 1 << 18
-_OUTPUT_SIZE = 1 << 20
-_LARGEST_DICTIONARY = 128 << 20  # twice that of `xz -9`; zstd and the kernel stop at the same size
+_READ_SIZE = 1 << 20
 
 INITRAMFS_TOOLS = "initramfs-tools"
 DRACUT = "dracut"
@@ -72,8 +48,7 @@ KEPT_PER_IMAGE = 8 << 20
 """Bytes of file content that are kept of one image; what would go beyond is listed as not kept."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(t.NamedTuple):
     """One part of an image."""
 
     offset: int
@@ -86,8 +61,7 @@ class Segment:
     entries: int
 
 
-@dataclass(frozen=True)
-class ModuleFile:
+class ModuleFile(t.NamedTuple):
     """A kernel module in an image."""
 
     path: str
@@ -151,8 +125,8 @@ def read_image(
 ) -> Image:
     """The content of an image, whose bytes ``stream`` yields from the first one on.
 
-    Linear in the size of the image and of what it unpacks to.  Memory: at most 1 MiB of each (of lz4 one block, 8 MiB),
-    the window of the decompressor (128 MiB at most), the names (32 MiB) and the content of the files for whose path
+    Linear in the size of the image and of what it unpacks to.  Memory: 1 MiB of each (of lz4 one block, 8 MiB), the
+    window of the decompressor (128 MiB at most), the names (32 MiB) and the content of the files for whose path
     ``wanted`` says True (8 MiB).
 
     Raises MalformedError for an image that the kernel could not unpack (LimitError for one that exceeds ``limits``),
@@ -177,7 +151,7 @@ def read_image(
                     content.add(entry)
                 unpacked_size = image.offset - offset
             else:
-                with contextlib.closing(_DECOMPRESSORS[compression](image)) as chunks:
+                with contextlib.closing(_decompressor_for(compression)(image)) as chunks:
                     source = cpio.ByteSource(chunks, limits.unpacked - unpacked)
                     for entry in cpio.read_archives(source, content.keep, allowance):
                         content.add(entry)
@@ -194,8 +168,15 @@ def read_image(
     return content.image(tuple(segments))
 
 
+def _decompressor_for(compression: str) -> Decompressor:
+    from . import decompression  # not needed where nothing is compressed
+
+    return decompression.decompressor_for(compression)
+
+
 _MODULE = re.compile(r"(?:usr/)?lib/modules/([^/]+)/(?:.+/)?([^/]+)\.ko(?:\.(?:gz|bz2|xz|lzma|zst|lz4|lzo))?")
 _VERSION = re.compile(r"(?:usr/)?lib/modules/([^/]+)(/)?")
+_MODULE_TREES = ("usr/lib/modules/", "lib/modules/")
 _TOP_DIRECTORIES = re.compile(r"(?:bin|sbin|lib|lib32|lib64|libx32)/")
 
 
@@ -227,17 +208,13 @@ class _Content:
     def add(self, entry: cpio.Entry) -> None:
         path = _plain(entry.name)
         self.names.append(path)
-        if ".." in path.split("/"):
+        if ".." in path and ".." in path.split("/"):
             return  # leads somewhere else: a name, and nothing more
-        within = _VERSION.match(path)
-        if within and (within.group(2) or stat.S_ISDIR(entry.mode)):
-            self._versions.add(within.group(1))
-        if not stat.S_ISREG(entry.mode):
+        is_file = stat.S_ISREG(entry.mode)
+        if path.startswith(_MODULE_TREES):
+            self._add_to_kernel(path, entry, is_file)
+        if not is_file:
             return
-        module = _MODULE.fullmatch(path)
-        if module:
-            version, name = module.groups()
-            self._modules[path] = ModuleFile(path, version, name.replace("-", "_"), entry.size)
         if not self._wanted(path):
             return
         # A later file takes the place of an earlier one.
@@ -248,6 +225,17 @@ class _Content:
         else:
             self._room -= entry.size
             self._files[path] = entry.content
+
+    def _add_to_kernel(self, path: str, entry: cpio.Entry, is_file: bool) -> None:
+        module = _MODULE.fullmatch(path) if is_file else None
+        if module:
+            version, name = module.groups()
+            self._versions.add(version)
+            self._modules[path] = ModuleFile(path, version, name.replace("-", "_"), entry.size)
+            return
+        within = _VERSION.match(path)
+        if within and (within.group(2) or stat.S_ISDIR(entry.mode)):
+            self._versions.add(within.group(1))
 
     def image(self, segments: tuple[Segment, ...]) -> Image:
         return Image(
@@ -262,6 +250,7 @@ class _Content:
 
 
 def _plain(name: str) -> str:
+    """Without the leading ``./`` and ``/`` that some writers put there."""
     while name.startswith(("./", "/")):
         name = name[1:] if name[0] == "/" else name[2:]
     return name
@@ -322,213 +311,3 @@ def _recognise(image: cpio.ByteSource, number: int) -> str:
     if number == 1:
         raise MalformedError("{}: {!r} is the beginning of no initramfs image".format(place, begin))
     raise MalformedError("{}: {!r} is neither a cpio archive nor a known compression".format(place, begin))
-
-
-_Output = t.Generator[cpio.Chunk, None, None]
-
-
-def _inflate(image: cpio.ByteSource) -> _Output:
-    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: with gzip's header and checksum
-    while not decompressor.eof:
-        data = decompressor.unconsumed_tail or image.take_chunk()
-        if not data:
-            raise _ends_within("gzip", image)
-        try:
-            yield decompressor.decompress(data, _OUTPUT_SIZE)
-        except zlib.error as error:
-            raise _damaged("gzip", image, error) from error
-    image.untake(len(decompressor.unused_data))
-
-
-def _unpack(
-    name: str, decompressor: t.Any, errors: tuple[type[Exception], ...]
-) -> t.Callable[[cpio.ByteSource], _Output]:
-    """Decompression by the interface that bz2, lzma and compression.zstd have in common."""
-
-    def unpacked(image: cpio.ByteSource) -> _Output:
-        state = decompressor()
-        while not state.eof:
-            data = image.take_chunk() if state.needs_input else b""
-            if state.needs_input and not data:
-                raise _ends_within(name, image)
-            try:
-                yield state.decompress(data, _OUTPUT_SIZE)
-            except errors as error:
-                raise _damaged(name, image, error) from error
-        image.untake(len(state.unused_data))
-
-    return unpacked
-
-
-def _ends_within(name: str, image: cpio.ByteSource) -> MalformedError:
-    return MalformedError("the image ends at byte {:,}, within the {} data".format(image.offset, name))
-
-
-def _damaged(name: str, image: cpio.ByteSource, error: Exception) -> MalformedError:
-    return MalformedError("damaged {} data before byte {:,} of the image: {}".format(name, image.offset, error))
-
-
-def _by_tool(
-    tool: str, frames: t.Callable[[cpio.ByteSource], t.Iterator[bytes]]
-) -> t.Callable[[cpio.ByteSource], _Output]:
-    def unpacked(image: cpio.ByteSource) -> _Output:
-        return _tools.decompress(tool, frames(image))
-
-    return unpacked
-
-
-def _all_that_follows(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    return iter(image.take_chunk, b"")
-
-
-def _zstd_frame(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    """The bytes of one zstd frame (RFC 8878, section 3.1.1)."""
-    start = image.take(5)
-    flags = start[4]
-    single_segment = flags & 0x20
-    header_size = (0 if single_segment else 1) + (0, 1, 2, 4)[flags & 3]
-    header_size += (1 if single_segment else 0, 2, 4, 8)[flags >> 6]
-    yield start + image.take(header_size)
-    while True:
-        header = image.take(3)
-        value = int.from_bytes(header, "little")
-        last, kind, size = value & 1, value >> 1 & 3, value >> 3
-        if kind == 3 or size > 128 << 10:
-            raise MalformedError("a damaged zstd block before byte {:,} of the image".format(image.offset))
-        yield header + image.take(1 if kind == 1 else size)  # kind 1: one byte, repeated
-        if last:
-            break
-    if flags & 4:
-        yield image.take(4)
-
-
-_LZ4_BLOCK = 8 << 20
-_LZ4_LARGEST = _LZ4_BLOCK + _LZ4_BLOCK // 255 + 16  # what such a block takes when it cannot be compressed
-
-
-def _lz4_blocks(image: cpio.ByteSource) -> t.Iterator[int]:
-    """The size of each block of an lz4 stream in the legacy format, at whose first byte the image stands then.
-
-    Goes up to where the kernel's lib/decompress_unlz4.c stops.
-    """
-    image.take(4)
-    while True:
-        header = image.peek(4)
-        if len(header) < 4 or header == b"\0\0\0\0":
-            break
-        image.take(4)
-        if header == _LZ4:
-            continue  # streams behind one another are one
-        size = int.from_bytes(header, "little")
-        if size > _LZ4_LARGEST:
-            raise MalformedError("a damaged lz4 block before byte {:,} of the image".format(image.offset))
-        yield size
-
-
-def _lz4_stream(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    yield _LZ4
-    for size in _lz4_blocks(image):
-        yield size.to_bytes(4, "little")
-        yield from image.take_in_chunks(size)
-
-
-def _lz4_by_library(image: cpio.ByteSource) -> _Output:
-    output = bytearray(_LZ4_BLOCK)
-    for size in _lz4_blocks(image):
-        unpacked_size = _libraries.decompress_lz4_block(image.take(size), output)
-        if unpacked_size < 0:
-            raise MalformedError("damaged lz4 data before byte {:,} of the image".format(image.offset))
-        yield memoryview(output)[:unpacked_size]
-
-
-_LZO_BLOCK = 256 << 10  # LZO_BLOCK_SIZE of the kernel's lib/decompress_unlzo.c, and what lzop writes
-
-
-def _lzo_header(image: cpio.ByteSource) -> tuple[bytes, int]:
-    """The header of an lzop file, in the layout that the kernel's lib/decompress_unlzo.c reads, and its flags."""
-    header = image.take(9 + 7)
-    recent = struct.unpack_from(">H", header, 9)[0] >= 0x0940
-    header += image.take((1 if recent else 0) + 4)
-    (flags,) = struct.unpack(">I", header[-4:])
-    # filter, mode, time of the last change; the length of the name
-    header += image.take((4 if flags & 0x800 else 0) + 4 + (8 if recent else 4) + 1)
-    return header + image.take(header[-1] + 4), flags  # name and checksum of the header
-
-
-def _lzo_blocks(image: cpio.ByteSource, flags: int) -> t.Iterator[tuple[bytes, int, int]]:
-    """Of each block the header, its size and what it unpacks to; its first byte is where the image stands then.
-
-    The last header is alone: a size of zero.
-    """
-    while True:
-        header = image.take(4)
-        unpacked_size = int.from_bytes(header, "big")
-        if not unpacked_size:
-            yield header, 0, 0
-            break
-        header += image.take(4)
-        size = int.from_bytes(header[4:], "big")
-        if not 0 < size <= unpacked_size <= _LZO_BLOCK:
-            raise _damaged_lzo(image)
-        checksums = sum(1 for flag in (0x1, 0x100) if flags & flag)
-        if size < unpacked_size:
-            checksums += sum(1 for flag in (0x2, 0x200) if flags & flag)
-        yield header + image.take(4 * checksums), size, unpacked_size
-
-
-def _damaged_lzo(image: cpio.ByteSource) -> MalformedError:
-    return MalformedError("a damaged lzo block before byte {:,} of the image".format(image.offset))
-
-
-def _lzo_stream(image: cpio.ByteSource) -> t.Iterator[bytes]:
-    start, flags = _lzo_header(image)
-    yield start
-    for header, size, _unpacked_size in _lzo_blocks(image, flags):
-        yield header + image.take(size)
-
-
-def _lzo_by_library(image: cpio.ByteSource) -> _Output:
-    _start, flags = _lzo_header(image)
-    output = bytearray(_LZO_BLOCK)
-    for header, size, unpacked_size in _lzo_blocks(image, flags):
-        block: cpio.Chunk = image.take(size)
-        if size < unpacked_size:
-            if _libraries.decompress_lzo_block(bytes(block), output) != unpacked_size:
-                raise _damaged_lzo(image)
-            block = memoryview(output)[:unpacked_size]
-        if size and flags & 0x1 and zlib.adler32(block) != int.from_bytes(header[8:12], "big"):
-            raise _damaged_lzo(image)
-        yield block
-
-
-def _choose_decompressors() -> dict[str, t.Callable[[cpio.ByteSource], _Output]]:
-    chosen = {
-        "gzip": _inflate,
-        "bzip2": _by_tool("bzip2", _all_that_follows),
-        "xz": _by_tool("xz", _all_that_follows),
-        "lzma": _by_tool("lzma", _all_that_follows),
-        "zstd": _by_tool("zstd", _zstd_frame),
-        "lz4": _by_tool("lz4", _lz4_stream),
-        "lzo": _by_tool("lzop", _lzo_stream),
-    }
-    if bz2:
-        chosen["bzip2"] = _unpack("bzip2", bz2.BZ2Decompressor, (OSError,))
-    if lzma:
-        for name, container in (("xz", lzma.FORMAT_XZ), ("lzma", lzma.FORMAT_ALONE)):
-            chosen[name] = _unpack(
-                name,
-                lambda container=container: lzma.LZMADecompressor(container, memlimit=_LARGEST_DICTIONARY),
-                (lzma.LZMAError, EOFError),
-            )
-    if zstd:
-        chosen["zstd"] = _unpack("zstd", zstd.ZstdDecompressor, (zstd.ZstdError,))
-    elif _libraries and _libraries.has_zstd():
-        chosen["zstd"] = _unpack("zstd", _libraries.ZstdDecompressor, (_libraries.ZstdError,))
-    if _libraries and _libraries.has_lz4():
-        chosen["lz4"] = _lz4_by_library
-    if _libraries and _libraries.has_lzo():
-        chosen["lzo"] = _lzo_by_library
-    return chosen
-
-
-_DECOMPRESSORS = _choose_decompressors()

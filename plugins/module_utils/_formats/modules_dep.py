@@ -13,7 +13,7 @@ import fnmatch
 import re
 import typing as t
 
-from ._lines import split_ending, split_lines
+from ._lines import split_lines
 
 _PATH = re.compile(r"(?:.*/)?([^/]+?)\.ko(?:\.(?:gz|xz|zst|bz2|lzma))?")
 
@@ -93,14 +93,24 @@ def read(modules_dep: str, modules_builtin: str | None = None) -> Modules:
     modules.dep of old releases (Debian 6). Lines that name no module say nothing.
     """
     by_name = {}
+    names = _Names()
     for line in split_lines(modules_dep):
-        path, colon, rest = split_ending(line)[0].partition(":")
-        name = name_of(path.strip())
+        path, colon, rest = line.partition(":")
+        path = path.strip()
+        name = names[path]
         if colon and name and not path.startswith("#"):
-            dependencies = [name_of(word) for word in rest.split()]
-            by_name[name] = Module(name, path.strip(), tuple(item for item in dependencies if item))
-    names = [name_of(split_ending(line)[0].strip()) for line in split_lines(modules_builtin or "")]
-    return Modules(by_name, frozenset(name for name in names if name))
+            dependencies = [names[word] for word in rest.split()]
+            by_name[name] = Module(name, path, tuple([item for item in dependencies if item]))
+    builtin = [name_of(line.strip()) for line in split_lines(modules_builtin or "")]
+    return Modules(by_name, frozenset(name for name in builtin if name))
+
+
+class _Names(t.Dict[str, t.Optional[str]]):
+    """name_of, asked once for each path: modules.dep names each several times."""
+
+    def __missing__(self, path: str) -> str | None:
+        name = self[path] = name_of(path)
+        return name
 
 
 def soft_dependencies(modules_softdep: str) -> dict[str, tuple[str, ...]]:

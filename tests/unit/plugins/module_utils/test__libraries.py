@@ -24,7 +24,7 @@ def decompress(data, size, largest=1 << 20):
     output = b""
     while not state.eof:
         chunk = state.decompress(next(pieces) if state.needs_input else b"", largest)
-        assert len(chunk) <= min(largest, 1 << 18)
+        assert len(chunk) <= min(largest, 1 << 20)
         output += chunk
     return output, state.unused_data
 

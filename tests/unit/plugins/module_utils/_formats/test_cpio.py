@@ -131,8 +131,10 @@ def test_an_archive_in_an_old_format_is_named(magic, name):
 
 
 def test_an_archive_without_a_trailer_is_cut_off():
-    with pytest.raises(MalformedError, match="ends 6 bytes short"):
+    with pytest.raises(MalformedError, match=r"at byte 116: 110 bytes are announced .* ends 110 bytes short"):
         entries(build_cpio([Item("a", b"1234")], trailer=False))
+    with pytest.raises(MalformedError, match="ends 107 bytes short"):
+        entries(build_cpio([Item("a", b"1234")], trailer=False) + b"070")
 
 
 def test_anything_else_behind_an_entry_is_said_with_its_place():

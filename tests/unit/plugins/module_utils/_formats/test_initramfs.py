@@ -9,7 +9,6 @@ import gzip
 import io
 import lzma
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -52,13 +51,6 @@ def compressed(compression, data):
     return compress(compression, data)
 
 
-def with_tools_only(monkeypatch):
-    """The decompressors as they are chosen where Python has neither module nor library for any of them."""
-    for name in ("bz2", "lzma", "zstd", "_libraries"):
-        monkeypatch.setattr(initramfs, name, None)
-    monkeypatch.setattr(initramfs, "_DECOMPRESSORS", initramfs._choose_decompressors())
-
-
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_an_image_is_read_in_every_compression(compression):
     archive = build_cpio(debian_items(KERNEL))
@@ -95,74 +87,6 @@ def test_lz4_streams_directly_behind_one_another_are_one_segment():
     image = read(data)
     assert [segment.compression for segment in image.segments] == ["lz4"]
     assert image.names == ("a", "b")
-
-
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_the_tool_serves_where_python_lacks_the_module(compression, monkeypatch):
-    data = compressed(compression, build_cpio(debian_items(KERNEL)))
-    with_tools_only(monkeypatch)
-    assert read(build_image([("none", MICROCODE)]) + data).module_names(KERNEL) == {"hv_vmbus", "hv_storvsc"}
-
-
-@pytest.mark.parametrize("by_tool", [False, True])
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_large_and_incompressible_content_is_read(compression, by_tool, monkeypatch):
-    noise = random.Random(3).getrandbits(8 * 700_000).to_bytes(700_000, "big")
-    items = [Item("noise", noise), Item("text", b"text" * 3_000_000), Item("conf/last", b"x")]
-    data = compressed(compression, build_cpio(items))
-    if by_tool:
-        with_tools_only(monkeypatch)
-    image = read(data)
-    assert image.names == ("noise", "text", "conf/last")
-    assert image.content("conf/last") == b"x"
-
-
-@pytest.mark.parametrize("compression", ["zstd", "lz4", "lzo"])
-def test_the_tool_is_given_one_segment(compression, monkeypatch):
-    with_tools_only(monkeypatch)
-    part = compressed(compression, build_cpio([Item("a", b"text" * 99999)])) + b"\0" * 4
-    assert [segment.compression for segment in read(part + part).segments] == [compression] * 2
-
-
-@pytest.mark.parametrize("compression", ["bzip2", "xz", "lzma", "zstd", "lz4", "lzo"])
-def test_the_tool_complains_of_what_is_cut_off(compression, monkeypatch):
-    data = compressed(compression, build_cpio(debian_items(KERNEL)))
-    with_tools_only(monkeypatch)
-    for size in range(10, len(data), len(data) // 5):
-        with pytest.raises(MalformedError):
-            read(data[:size])
-
-
-@pytest.mark.parametrize(
-    ("compression", "package"),
-    [
-        ("bzip2", "bzip2"),
-        ("xz", "xz-utils"),
-        ("lzma", "xz-utils"),
-        ("zstd", "zstd"),
-        ("lz4", "lz4"),
-        ("lzo", "lzop"),
-    ],
-)
-def test_a_missing_tool_is_named_with_its_package(compression, package, monkeypatch):
-    data = compressed(compression, build_cpio([Item("a")]))
-    with_tools_only(monkeypatch)
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ToolMissingError) as raised:
-        read(data)
-    assert package in raised.value.hint
-
-
-def test_a_compression_module_of_newer_python_is_used(monkeypatch):
-    # compression.zstd has the interface of bz2, which stands in for it here: only the choice is tested.
-    class Zstd:
-        ZstdError = OSError
-        ZstdDecompressor = __import__("bz2").BZ2Decompressor
-
-    monkeypatch.setattr(initramfs, "zstd", Zstd)
-    assert initramfs._choose_decompressors()["zstd"].__qualname__ == initramfs._inflate.__qualname__.replace(
-        "_inflate", "_unpack.<locals>.unpacked"
-    )
 
 
 def test_microcode_stands_in_front():
