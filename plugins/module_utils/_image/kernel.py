@@ -155,13 +155,11 @@ def _configure(fd: int, image: int, info: bytes) -> None:
 
 
 def is_attached(number: int, image: int) -> bool:
-    """Whether loop device number still shows the file that is open as image."""
+    """Whether loop device number still shows the file that is open as image, and that it was given."""
     try:
         with open("/sys/block/loop%d/loop/backing_file" % number, encoding="utf-8", errors="surrogateescape") as stream:
             backing = stream.read().rstrip("\n")
-    except OSError:
-        return False
-    try:
-        return os.path.samestat(os.stat(backing), os.fstat(image))
+        # The kernel spells both, so that they agree also where the path leads nowhere: in a container, after a chroot.
+        return backing == os.readlink("/proc/self/fd/%d" % image)
     except OSError:
         return False
