@@ -32,7 +32,7 @@ _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+")  # interfaces(5), source-directory
 _ENDINGS = (".network", ".netdev", ".link")
 # systemd.network(5), netplan(5): the later directories give way to a file of the same name in an earlier one
 _OTHER_NETWORKD = ("/run/systemd/network", "/usr/local/lib/systemd/network", "/usr/lib/systemd/network")
-_OTHER_NETPLAN = ("/run/netplan", NETPLAN, "/lib/netplan")
+_OTHER_NETPLAN = ("/run/netplan", "/lib/netplan")
 _GENERATED = "10-netplan-"  # what netplan makes for systemd-networkd at boot
 # What NetworkManager ignores in system-connections, beside hidden files.
 _NO_KEYFILES = ("~", ".bak", ".pem", ".der", ".swp", ".rpmnew", ".dpkg-dist", ".dpkg-old", ".dpkg-new")
@@ -205,7 +205,31 @@ def _networkd(reader: Reader, files: list[TextFile]) -> list[ConfiguredConnectio
 
 
 def _netplan(reader: Reader, files: list[TextFile]) -> t.Iterator[ConfiguredConnection]:
-    return iter(())
+    by_name = {posixpath.basename(file.path): file for file in files}
+    for directory in _OTHER_NETPLAN:
+        for name in reader.names(directory):
+            if name.endswith(".yaml") and name not in by_name:
+                file = reader.text(f"{directory}/{name}")
+                if file is not None:
+                    by_name[name] = file
+    if not by_name:
+        return
+    from .._formats import netplan
+
+    documents = []
+    paths: dict[str, str] = {}
+    for _name, file in sorted(by_name.items()):
+        try:
+            document = netplan.parse(file.text)
+            for identity in netplan.ids(document):
+                paths.setdefault(identity, file.path)
+        except GuestError as error:
+            reader.note(Problem(file.path, error.message))
+            continue
+        documents.append(document)
+    if documents:
+        for path, connection in zip(paths.values(), netplan.connections(*documents)):
+            yield ConfiguredConnection("netplan", path, connection)
 
 
 def _network_manager(reader: Reader, files: list[TextFile]) -> list[ConfiguredConnection]:
