@@ -32,6 +32,9 @@ _OPTIONS_WITH_NAMES = frozenset(
         *("ovs_bridge", "ovs_ports", "ovs_bonds"),
     ]
 )
+# Methods that make an interface of their own, or use one of another kind.
+_OTHER_METHODS = frozenset(["ppp", "wvdial", "tunnel", "v4tunnel", "6to4"])
+_MAX_PATTERNS = 20  # on auto lines; each is tried for each interface
 
 
 class Word(t.NamedTuple):
@@ -196,7 +199,7 @@ def connections(document: Document) -> tuple[Connection, ...]:
 
     An alias (eth0:1) is C(other) on top of its interface. What is started at boot is automatic.
     """
-    started = started_at_boot(document)
+    started = _Started.of(started_at_boot(document))
     by_name: dict[str, list[Interface]] = {}
     for found in document.interfaces:
         if not found.is_template:
@@ -321,16 +324,42 @@ def _mentions(document: Document, name: str) -> t.Iterator[Mention]:
                     yield Mention(statement, match.start(), match.end(), is_word)
 
 
-def _connection(logical: str, stanzas: list[Interface], started: tuple[str, ...]) -> Connection:
+class _Started(t.NamedTuple):
+    """What is started at boot: names, patterns, and the interface that is brought up as another one."""
+
+    names: frozenset[str]
+    patterns: tuple[str, ...]
+    physical: dict[str, str]  # "auto eth0=home": eth0 by home
+
+    @classmethod
+    def of(cls, entries: tuple[str, ...]) -> _Started:
+        chosen = [entry.partition("=") for entry in dict.fromkeys(entries)]
+        return cls(
+            frozenset([selector for selector, separator, _logical in chosen if not separator]),
+            tuple([selector[1:] for selector, separator, _logical in chosen if not separator and selector[0] == "/"]),
+            {logical: selector for selector, separator, logical in reversed(chosen) if separator},
+        )
+
+    def has(self, logical: str) -> bool:
+        return (
+            logical in self.names
+            or logical in self.physical
+            or any(matches_glob(logical, pattern) for pattern in self.patterns[:_MAX_PATTERNS])
+        )
+
+
+def _connection(logical: str, stanzas: list[Interface], started: _Started) -> Connection:
     def words(*options: str) -> tuple[str, ...]:
         return tuple(
             [word for found in stanzas for option in options for text in found.values(option) for word in text.split()]
         )
 
-    name, patterns, mac = _selected(logical, started)
+    name, patterns, mac = _selected(started.physical.get(logical, logical))
     kind, lowers = _lowers(name or logical, words)
     if any(found.method == "loopback" for found in stanzas) or name == "lo":
         kind = "loopback"
+    elif kind == "ethernet" and any(found.family == "can" or found.method in _OTHER_METHODS for found in stanzas):
+        kind = "other"
     is_dhcp = [found.method == "dhcp" or found.values("dhcp")[-1:] == ("1",) for found in stanzas]
     return Connection(
         kind=kind,
@@ -339,7 +368,7 @@ def _connection(logical: str, stanzas: list[Interface], started: tuple[str, ...]
         macs=(mac,) if mac else (),
         lowers=lowers,
         uppers=words("bond-master"),
-        is_automatic=any(_is_started(logical, entry) for entry in started),
+        is_automatic=started.has(logical),
         addresses=words("address"),
         gateways=words("gateway"),
         nameservers=words("dns-nameservers", "dns-nameserver"),
@@ -347,10 +376,8 @@ def _connection(logical: str, stanzas: list[Interface], started: tuple[str, ...]
     )
 
 
-def _selected(logical: str, started: tuple[str, ...]) -> tuple[str | None, tuple[str, ...], str | None]:
-    """Name, patterns and address of the adapters that a stanza is for: "auto eth0=home" brings eth0 up as home."""
-    physical = [entry.split("=", 1)[0] for entry in started if entry.endswith("=" + logical)]
-    selector = physical[0] if physical else logical
+def _selected(selector: str) -> tuple[str | None, tuple[str, ...], str | None]:
+    """Name, patterns and address of the adapters that are chosen."""
     if not selector.startswith("/"):
         return selector, (), None
     # /pattern, or /variable/value with a file of /sys/class/net; "mac" is short for its address
@@ -388,10 +415,3 @@ def _names_only(ports: tuple[str, ...]) -> tuple[str, ...]:
             names.append(port)
         previous = port
     return tuple(names)
-
-
-def _is_started(logical: str, entry: str) -> bool:
-    selector, separator, chosen = entry.partition("=")
-    if separator:
-        return chosen == logical
-    return selector == logical or (selector.startswith("/") and matches_glob(logical, selector[1:]))

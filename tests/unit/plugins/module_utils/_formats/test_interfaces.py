@@ -9,6 +9,7 @@ import time
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils import _errors
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import interfaces
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats._connection import Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -218,3 +219,165 @@ def test_a_hostile_text_takes_bounded_time(piece: str) -> None:
     interfaces.with_renamed(document, "eth0", "enX0", commands=True)
     assert document.text == text
     assert time.process_time() - started < 1.5
+
+
+# As the installer of Debian 6 leaves it.
+SQUEEZE = """\
+# This file describes the network interfaces available on your system
+# and how to activate them. For more information, see interfaces(5).
+
+# The loopback network interface
+auto lo
+iface lo inet loopback
+
+# The primary network interface
+allow-hotplug eth0
+iface eth0 inet static
+\taddress 192.0.2.10
+\tnetmask 255.255.255.0
+\tnetwork 192.0.2.0
+\tbroadcast 192.0.2.255
+\tgateway 192.0.2.1
+\t# dns-* options are implemented by the resolvconf package, if installed
+\tdns-nameservers 192.0.2.53 192.0.2.54
+\tdns-search example.org
+"""
+# As the installer of Debian 13 leaves it.
+TRIXIE = """\
+source /etc/network/interfaces.d/*
+
+auto lo
+iface lo inet loopback
+
+allow-hotplug enX0
+iface enX0 inet dhcp
+# This is an autoconfigured IPv6 interface
+iface enX0 inet6 auto
+"""
+# As cloud-init leaves it in interfaces.d.
+CLOUD = """\
+auto lo
+iface lo inet loopback
+    dns-nameservers 192.0.2.53
+
+auto eth0
+iface eth0 inet static
+    address 192.0.2.10/24
+    gateway 192.0.2.1
+
+# control-alias eth0
+iface eth0 inet6 static
+    address 2001:db8::10/64
+    gateway 2001:db8::1
+"""
+# A server with VLANs on a bond.
+BOND = """\
+auto bond0
+iface bond0 inet manual
+    bond-slaves eth0 eth1
+    bond-mode active-backup
+    bond-miimon 100
+auto bond0.7
+iface bond0.7 inet static
+    address 192.0.2.10/24
+auto guests
+iface guests inet manual
+    vlan-raw-device bond0
+"""
+# A bridge as Proxmox VE has it.
+BRIDGE = """\
+iface eno1 inet manual
+
+auto vmbr0
+iface vmbr0 inet static
+\taddress 192.0.2.10/24
+\tgateway 192.0.2.1
+\tbridge-ports eno1
+\tbridge-stp off
+\tbridge-fd 0
+"""
+
+
+def read(text: str) -> tuple[Connection, ...]:
+    return interfaces.connections(interfaces.parse(text))
+
+
+LOOPBACK = Connection("loopback", "lo")
+
+
+def test_what_installers_leave() -> None:
+    assert read(SQUEEZE) == (
+        LOOPBACK,
+        Connection(
+            "ethernet",
+            "eth0",
+            addresses=("192.0.2.10",),
+            gateways=("192.0.2.1",),
+            nameservers=("192.0.2.53", "192.0.2.54"),
+        ),
+    )
+    assert read(TRIXIE) == (LOOPBACK, Connection("ethernet", "enX0", uses_dhcp=True))
+
+
+def test_the_families_of_an_interface_are_one_connection() -> None:
+    assert read(CLOUD)[1] == Connection(
+        "ethernet", "eth0", addresses=("192.0.2.10/24", "2001:db8::10/64"), gateways=("192.0.2.1", "2001:db8::1")
+    )
+
+
+def test_bonds_bridges_vlans_and_aliases() -> None:
+    assert read(BOND) == (
+        Connection("bond", "bond0", lowers=("eth0", "eth1")),
+        Connection("vlan", "bond0.7", lowers=("bond0",), addresses=("192.0.2.10/24",)),
+        Connection("vlan", "guests", lowers=("bond0",)),
+    )
+    assert read(BRIDGE) == (
+        Connection("ethernet", "eno1", is_automatic=False),
+        Connection("bridge", "vmbr0", lowers=("eno1",), addresses=("192.0.2.10/24",), gateways=("192.0.2.1",)),
+    )
+    assert read("iface eth0:1 inet static\n address 192.0.2.11\n") == (
+        Connection("other", "eth0:1", lowers=("eth0",), addresses=("192.0.2.11",), is_automatic=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("iface eth0 inet manual\n bond-master bond0\n", Connection("ethernet", "eth0", uppers=("bond0",))),
+        ("iface bond0 inet dhcp\n bond_mode 1\n bond-slaves none\n", Connection("bond", "bond0", uses_dhcp=True)),
+        ("iface br0 inet manual\n bridge_ports none\n", Connection("bridge", "br0")),
+        ("iface br0 inet manual\n bridge_ports eth0 regex veth.* noregex eth1\n",
+         Connection("bridge", "br0", lowers=("eth0", "eth1"))),
+        ("iface eth0 inet6 auto\n dhcp 1\n", Connection("ethernet", "eth0", uses_dhcp=True)),
+        ("iface ppp0 inet ppp\n", Connection("other", "ppp0")),
+        ("auto eth0=home\niface home inet dhcp\n", Connection("ethernet", "eth0", uses_dhcp=True)),
+        ("auto /en*\niface enp0s3 inet manual\n", Connection("ethernet", "enp0s3")),
+        ("auto /eth*=lan\niface lan inet manual\n", Connection("ethernet", None, patterns=("eth*",))),
+        ("auto /mac/00:16:3E:0a:00:01=lan\niface lan inet manual\n",
+         Connection("ethernet", None, macs=("00:16:3e:0a:00:01",))),
+    ],
+)  # fmt: skip
+def test_what_a_stanza_says(text: str, expected: Connection) -> None:
+    if not text.startswith("auto"):
+        text = f"auto {text.split()[1]}\n{text}"
+    assert read(text) == (expected,)
+
+
+def test_templates_and_pieces_configure_nothing() -> None:
+    assert read("template x\n mtu 9000\nauto eth0\naddress 192.0.2.1\n") == ()
+
+
+@given(files)
+def test_a_rename_renames_connections(text: str) -> None:
+    document = interfaces.parse(text)
+    after = interfaces.connections(interfaces.with_renamed(document, "eth0", "enX0"))
+    assert len(after) == len(interfaces.connections(document))
+    assert "eth0" not in [found.name for found in after]
+
+
+@pytest.mark.parametrize("piece", ["auto eth%d\niface eth%d inet dhcp\n", "auto /*%d*a\niface x%d inet6 auto\n"])
+def test_many_connections_take_bounded_time(piece: str) -> None:
+    text = "".join([piece % (number, number) for number in range(5000)])
+    started = time.process_time()
+    assert len(read(text)) == 5000
+    assert time.process_time() - started < 3
