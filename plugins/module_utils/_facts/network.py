@@ -77,22 +77,24 @@ def read_interfaces(reader: Reader) -> tuple[TextFile, ...]:
     from .._formats import interfaces
 
     found: dict[str, TextFile] = {}
+    followed: set[tuple[str, str]] = set()
     todo = [INTERFACES]
     while todo:
         path = todo.pop()
-        if path in found:
-            continue
-        if len(found) >= MAX_SOURCES:
-            reader.note(Problem(path, f"{INTERFACES} takes in more than {MAX_SOURCES} files; the rest is not read"))
-            break
-        file = reader.text(path)
+        file = reader.text(path) if path not in found else None
         if file is None:
             continue
+        if len(found) >= MAX_SOURCES or len(followed) >= MAX_SOURCES:
+            reader.note(Problem(path, f"{INTERFACES} takes in more than {MAX_SOURCES} files; the rest is not read"))
+            break
         found[path] = file
         taken: list[str] = []
         for statement in interfaces.sources(interfaces.parse(file.text)):
             for pattern in statement.value.split():
-                taken += _sourced(reader, statement.kind, posixpath.join(posixpath.dirname(path), pattern))
+                wanted = (statement.kind, posixpath.normpath(posixpath.join(posixpath.dirname(path), pattern)))
+                if wanted not in followed and len(followed) < MAX_SOURCES:
+                    followed.add(wanted)
+                    taken += _sourced(reader, *wanted)
         todo += reversed(taken)
     return tuple(found.values())
 
@@ -274,7 +276,7 @@ def _sourced(reader: Reader, kind: str, pattern: str) -> list[str]:
 def _globbed(reader: Reader, pattern: str) -> list[str]:
     """The paths that a pattern stands for, sorted; a path without wildcards stands for itself."""
     paths = [""]
-    for part in posixpath.normpath(pattern).strip("/").split("/"):
+    for part in pattern.strip("/").split("/"):
         if not is_pattern(part):
             paths = [f"{path}/{part}" for path in paths]
             continue
