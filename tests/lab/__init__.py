@@ -9,13 +9,14 @@ from __future__ import annotations
 from ._paths import LabError
 from .emulator import Emulator, find_emulator
 from .images import make_image
-from .machine import BootError, CommandError, Machine, list_machines, start
+from .machine import BootError, CommandError, Intercepts, Machine, list_machines, start
 from .prerequisites import missing
 
 __all__ = [
     "BootError",
     "CommandError",
     "Emulator",
+    "Intercepts",
     "LabError",
     "Machine",
     "find_emulator",

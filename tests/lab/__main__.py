@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from . import hardware, recipe
 from ._paths import CACHE, IMAGES, LabError
 from .emulator import find_emulator
-from .images import image_path, make_image
+from .images import PRIVATE_KEY, make_image
 from .machine import SLOTS, Machine, list_machines, ssh_command, start
 from .prerequisites import FOR_IMAGES, FOR_MACHINES, missing_for_images, missing_programs
 
@@ -57,14 +58,21 @@ def _doctor(_arguments: argparse.Namespace) -> int:
 
 
 def _images(_arguments: argparse.Namespace) -> None:
-    for suite in recipe.SUITES:
-        for flavour in recipe.FLAVOURS:
-            path = image_path(recipe.find_recipe(suite, flavour))
-            print(f"{suite:10} {flavour:10} {path if path.exists() else '-'}")
+    for path in sorted(IMAGES.glob("*.raw")):
+        print(path)
 
 
 def _make(arguments: argparse.Namespace) -> None:
-    print(make_image(arguments.suite, arguments.flavour))
+    image = make_image(
+        arguments.suite,
+        arguments.flavour,
+        network=arguments.network,
+        address=arguments.address,
+        kernel=arguments.kernel,
+        has_predictable_names=arguments.predictable_names,
+        extra_packages=arguments.package,
+    )
+    print(image)
 
 
 def _start(arguments: argparse.Namespace) -> None:
@@ -117,7 +125,12 @@ def _console(arguments: argparse.Namespace) -> None:
 
 
 def _inventory(arguments: argparse.Namespace) -> None:
-    print(Machine.find(arguments.name).inventory)
+    machine = Machine.find(arguments.name)
+    if not arguments.json:
+        print(machine.inventory)
+        return
+    access = {"address": "127.0.0.1", "port": machine.port, "user": "root", "identity_file": str(PRIVATE_KEY)}
+    print(json.dumps(access))
 
 
 def _stop(arguments: argparse.Namespace) -> None:
@@ -126,6 +139,22 @@ def _stop(arguments: argparse.Namespace) -> None:
 
 def _link(arguments: argparse.Namespace) -> None:
     Machine.find(arguments.name).set_link(arguments.nic, up=arguments.state == "up")
+
+
+def _intercepts(arguments: argparse.Namespace) -> None:
+    print(json.dumps(Machine.find(arguments.name).intercepts(arguments.nic)._asdict()))
+
+
+def _pause(arguments: argparse.Namespace) -> None:
+    Machine.find(arguments.name).pause()
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    Machine.find(arguments.name).resume()
+
+
+def _step_clock(arguments: argparse.Namespace) -> None:
+    Machine.find(arguments.name).step_host_clock(arguments.seconds)
 
 
 def _reset(arguments: argparse.Namespace) -> None:
@@ -163,6 +192,11 @@ def _parser() -> argparse.ArgumentParser:
     make = commands.add_parser("make", help="make a guest image unless it is there, and print its path")
     make.add_argument("suite", choices=recipe.SUITES)
     make.add_argument("--flavour", choices=recipe.FLAVOURS, default=recipe.FLAVOURS[0])
+    make.add_argument("--network", choices=recipe.NETWORKS, default=recipe.NETWORKS[0])
+    make.add_argument("--address", choices=recipe.ADDRESSES, default=recipe.ADDRESSES[0])
+    make.add_argument("--kernel", choices=recipe.KERNELS, default=recipe.KERNELS[0])
+    make.add_argument("--predictable-names", action="store_true", help="enX0 on Xen rather than eth0")
+    make.add_argument("--package", action="append", default=[], help="one more; may be given more than once")
     make.set_defaults(action=_make)
 
     begin = commands.add_parser("start", help="switch a machine on and show its serial console until it ends")
@@ -198,12 +232,19 @@ def _parser() -> argparse.ArgumentParser:
     console = add("console", _console, "what the guest has written to a console so far")
     console.add_argument("--port", default="ttyS0", help="ttyS0, or hvc0 on a xenserver")
     console.add_argument("--follow", action="store_true")
-    add("inventory", _inventory, "the machine as a line of an Ansible inventory")
+    inventory = add("inventory", _inventory, "the machine as a line of an Ansible inventory")
+    inventory.add_argument("--json", action="store_true", help="as molecule's instance configuration has it")
     stop = add("stop", _stop, "shut down, as the hypervisor asks for it")
     stop.add_argument("--timeout", type=float, default=180, metavar="SECONDS")
     link = add("link", _link, "the cable of a NIC: in or out")
     link.add_argument("nic", help="as in `lab start`; the second of a kind is synthetic2, legacy2, vif2")
     link.add_argument("state", choices=["up", "down"])
+    intercepts = add("intercepts", _intercepts, "what an adapter of a Hyper-V machine has cost so far, as JSON")
+    intercepts.add_argument("nic")
+    add("pause", _pause, "let no processor run")
+    add("resume", _resume, "after a pause")
+    step = add("step-clock", _step_clock, "the clock of the Hyper-V host, as it is shown to the guest")
+    step.add_argument("seconds", type=float)
     add("reset", _reset, "press the reset button")
     add("kill", _kill, "cut the power")
     return parser

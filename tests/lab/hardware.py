@@ -13,17 +13,27 @@ from typing import NamedTuple
 
 from ._paths import LabError
 
-KINDS = ("hyperv-gen1", "xenserver")
+KINDS = ("hyperv-gen1", "hyperv-gen2", "xenserver")
 # Devices.  The first one is what a machine has unless told otherwise.
-NICS = {"hyperv-gen1": ("synthetic", "legacy"), "xenserver": ("vif",)}
+NICS = {"hyperv-gen1": ("synthetic", "legacy"), "hyperv-gen2": ("synthetic",), "xenserver": ("vif",)}
 # Network n is 10.0.(n+1).0/24.  Its host is .2: DHCP server and gateway; names are asked of .3.
 SEGMENTS = ("lan1", "lan2", "lan3", "lan4")
 DEAD = "dead"  # a switch where nobody else is
 # The addresses that the host of a network gives out first, and reaches port 22 of.
 ADDRESSES = (15, 16, 17, 18)
-CONSOLES = {"hyperv-gen1": ("ttyS0",), "xenserver": ("ttyS0", "hvc0")}
+CONSOLES = {"hyperv-gen1": ("ttyS0",), "hyperv-gen2": ("ttyS0",), "xenserver": ("ttyS0", "hvc0")}
+# Of UEFI, in Debian's package ovmf: the program, and the variables that a new machine has.
+FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 _CPU = "-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+x2apic"
+# With the emulated face of the disk, for the BIOS and GRUB; the hypervisor's bus shows it once more.
+_PC = (
+    *("-M", "pc-i440fx-10.0,hpet=off", "-vga", "std"),
+    *("-global", "PIIX4_PM.acpi-root-pci-hotplug=off"),
+    *("-device", "ide-hd,drive=disk0,bus=ide.0,unit=0,share-rw=on,bootindex=1"),
+)
+_VIRTUAL_DISK = "drive=disk0,share-rw=on,vendor=Msft,product=Virtual Disk,ver=1.0"
 _XEN_UUID = "5f3f2a1e-9d36-4c6b-8f0e-2b7d7c1a9e10"
 _BALLOON_ID = "1eccfd72-4b41-45ef-b73a-4a6e44c12924"  # random at each start unless given
 _NIC_DEVICES = {"synthetic": "hv-net", "legacy": "tulip,dec21140=on", "vif": "xen-net-device"}
@@ -45,6 +55,14 @@ class Nic(NamedTuple):
     slot_mac: str
 
 
+class DirectBoot(NamedTuple):
+    """A kernel that is started past the boot loader."""
+
+    kernel: str
+    initrd: str
+    command_line: str
+
+
 class Hardware(NamedTuple):
     """`memory` is in MiB; `processor_options` are for QEMU's -cpu, such as hv-clock-skew-ppm=300."""
 
@@ -59,26 +77,34 @@ class Hardware(NamedTuple):
         """The segments that have a host, each once."""
         return tuple(dict.fromkeys(nic.segment for nic in self.nics if nic.segment != DEAD))
 
-    def arguments(self, disk: Path, disk_format: str, ports: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    @property
+    def needs_direct_boot(self) -> bool:
+        """Whether its firmware cannot read its disk."""
+        return self.kind == "hyperv-gen2"
+
+    def arguments(
+        self,
+        disk: Path,
+        disk_format: str,
+        ports: Mapping[str, Sequence[int]],
+        direct_boot: DirectBoot | None = None,
+    ) -> tuple[str, ...]:
         """QEMU's.  `ports`: network -> for each of ADDRESSES the port of this system that is forwarded to its port 22.
 
         Files other than the disk are relative to the directory that QEMU is started in.
         """
-        hypervisor = _hyperv if self.kind == "hyperv-gen1" else _xenserver
+        hypervisor = {"hyperv-gen1": _generation1, "hyperv-gen2": _generation2, "xenserver": _xenserver}[self.kind]
         return (
             *("-name", self.kind),
             *("-accel", "tcg,thread=multi,tb-size=512"),
-            *("-M", "pc-i440fx-10.0,hpet=off"),
             *("-smp", str(self.processors), "-m", str(self.memory)),
-            *("-nodefaults", "-display", "none", "-vga", "std"),
+            *("-nodefaults", "-display", "none"),
             *("-qmp", "unix:qmp.sock,server=on,wait=off"),
             *("-chardev", "file,id=ttyS0,path=ttyS0.log", "-serial", "chardev:ttyS0"),
-            *("-global", "PIIX4_PM.acpi-root-pci-hotplug=off"),
             *("-blockdev", f"driver=file,filename={_escape(str(disk))},node-name=file0,cache.no-flush=on"),
             *("-blockdev", f"driver={disk_format},file=file0,node-name=disk0"),
-            # The emulated face of the disk, for the BIOS and GRUB; the hypervisor's bus shows it once more.
-            *("-device", "ide-hd,drive=disk0,bus=ide.0,unit=0,share-rw=on,bootindex=1"),
             *hypervisor(self.processor_options),
+            *_direct(direct_boot),
             *(part for network in self.networks for part in self._network(network, ports[network])),
             *(part for number, nic in enumerate(self.nics) for part in self._nic(nic, number)),
         )
@@ -150,15 +176,40 @@ def _read_nic(kind: str, spelled: str, before: Sequence[Nic]) -> Nic:
     return Nic(device, name, match["mac"] or slot_mac, segment, match["link"] != "down", slot_mac)
 
 
-def _hyperv(processor_options: Sequence[str]) -> tuple[str, ...]:
-    """Generation 1.  The DMI data is what makes Linux' ata_piix leave the emulated disk alone."""
-    vendor, product = "manufacturer=Microsoft Corporation", "product=Virtual Machine,version=7.0"
+def _generation1(processor_options: Sequence[str]) -> tuple[str, ...]:
+    """The DMI data is what makes Linux' ata_piix leave the emulated disk alone."""
+    version = "version=7.0"
+    return (
+        *_PC,
+        *("-smbios", "type=0,vendor=American Megatrends Inc.,version=090008,date=12/07/2018"),
+        *_hyperv(version, processor_options),
+        *("-device", "hv-ide,id=hvide0,channel=0,unit=0"),
+        *("-device", f"scsi-hd,bus=hvide0.0,{_VIRTUAL_DISK}"),
+    )
+
+
+def _generation2(processor_options: Sequence[str]) -> tuple[str, ...]:
+    """Nothing emulated but what the firmware and a serial console take."""
+    version = "version=Hyper-V UEFI Release v4.0"
+    return (
+        *("-M", "pc-q35-10.0,hpet=off,smm=off,sata=off,smbus=off", "-vga", "none"),
+        *("-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}"),
+        *("-drive", "if=pflash,format=raw,unit=1,file=variables.fd"),
+        *("-smbios", f"type=0,vendor=Microsoft Corporation,{version},date=11/01/2019,uefi=on"),
+        *_hyperv(version, processor_options),
+        *("-device", "hv-scsi,id=hvscsi0"),
+        *("-device", f"scsi-hd,bus=hvscsi0.0,{_VIRTUAL_DISK}"),
+    )
+
+
+def _hyperv(version: str, processor_options: Sequence[str]) -> tuple[str, ...]:
+    """What both generations have."""
+    vendor, product = "manufacturer=Microsoft Corporation", f"product=Virtual Machine,{version}"
     return (
         *("-cpu", ",".join(("qemu64,hv-tcg=on", _CPU, *processor_options))),
-        *("-smbios", "type=0,vendor=American Megatrends Inc.,version=090008,date=12/07/2018"),
         *("-smbios", f"type=1,{vendor},{product}"),
         *("-smbios", f"type=2,{vendor},{product}"),
-        *("-smbios", f"type=3,{vendor},version=7.0,asset=5472-6110-8435-2281-9047-1163-42"),
+        *("-smbios", f"type=3,{vendor},{version},asset=5472-6110-8435-2281-9047-1163-42"),
         *("-device", "vmbus-bridge"),
         *("-device", f"hv-balloon,id=balloon,instanceid={_BALLOON_ID}"),
         *("-device", "hv-timesync,id=timesync"),
@@ -166,14 +217,13 @@ def _hyperv(processor_options: Sequence[str]) -> tuple[str, ...]:
         *("-device", "hv-shutdown,id=shutdown"),
         *("-device", "hv-kvp,id=kvp"),
         *("-device", "hv-vss,id=vss"),
-        *("-device", "hv-ide,id=hvide0,channel=0,unit=0"),
-        *("-device", "scsi-hd,bus=hvide0.0,drive=disk0,share-rw=on,vendor=Msft,product=Virtual Disk,ver=1.0"),
     )
 
 
 def _xenserver(processor_options: Sequence[str]) -> tuple[str, ...]:
     """A HVM domU of Xen 4.13, which is XenServer 8's and XCP-ng 8's."""
     return (
+        *_PC,
         *("-cpu", ",".join(("qemu64,xen-tcg=on,xen-version=0x4000d", _CPU, *processor_options))),
         *("-uuid", _XEN_UUID),
         *("-smbios", "type=0,vendor=Xen,version=4.13,date=12/07/2021"),
@@ -182,6 +232,12 @@ def _xenserver(processor_options: Sequence[str]) -> tuple[str, ...]:
         *("-device", "xen-disk,id=xvda,drive=disk0,vdev=xvda,share-rw=on"),
         *("-chardev", "file,id=hvc0,path=hvc0.log", "-device", "xen-console,id=console,chardev=hvc0"),
     )
+
+
+def _direct(boot: DirectBoot | None) -> tuple[str, ...]:
+    if boot is None:
+        return ()
+    return ("-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.command_line)
 
 
 def _escape(value: str) -> str:

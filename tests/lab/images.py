@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,23 +28,46 @@ from .prerequisites import missing_for_images
 from .recipe import File, Recipe
 
 PRIVATE_KEY = CACHE / "ssh" / "id_ed25519"
-INGREDIENTS = ("recipe.py", "images.py")
+HASH_DIGITS = 12
 PAGE = 4096  # a swap header fills one
 BOOT_CODE_BYTES = 440  # of the MBR; the partition table follows
 
 
-def make_image(suite: str, flavour: str = "xenserver") -> Path:
-    """The pristine image of a guest, made now (a minute or two) unless it is in the cache.  Never write to it."""
-    recipe = recipes.find_recipe(suite, flavour)
-    with _locked(IMAGES / f"{suite}-{flavour}.lock"):
+def make_image(
+    suite: str,
+    flavour: str = "xenserver",
+    *,
+    network: str = "ifupdown",
+    address: str = "dhcp",
+    kernel: str = "stable",
+    has_predictable_names: bool = False,
+    extra_packages: Sequence[str] = (),
+) -> Path:
+    """The pristine image of a guest, made now (a minute or two) unless it is in the cache.  Never write to it.
+
+    network: what configures its adapter: ifupdown, networkd, netplan (by networkd) or network-manager
+    address: dhcp, or static: 10.0.2.15/24 with the gateway of lan1
+    kernel: stable, or backports
+    has_predictable_names: without net.ifnames=0, so that the adapter is enX0 on Xen (eth0 still on Debian 11)
+    """
+    recipe = recipes.find_recipe(
+        suite,
+        flavour,
+        network=network,
+        address=address,
+        kernel=kernel,
+        has_predictable_names=has_predictable_names,
+        extra_packages=extra_packages,
+    )
+    with _locked(IMAGES / f"{recipe.name}.lock"):
         image = image_path(recipe)
         if image.exists():
             return image
         reason = missing_for_images()
         if reason:
-            raise LabError(f"no image of a {suite} {flavour} guest is there, and none can be made: {reason}")
+            raise LabError(f"no image of a guest {recipe.name} is there, and none can be made: {reason}")
         _make(recipe, image)
-        for outdated in IMAGES.glob(f"{suite}-{flavour}-*.*"):
+        for outdated in IMAGES.glob(f"{recipe.name}-{'[0-9a-f]' * HASH_DIGITS}.*"):
             if outdated.stem != image.stem:
                 outdated.unlink()
         return image
@@ -52,11 +75,9 @@ def make_image(suite: str, flavour: str = "xenserver") -> Path:
 
 def image_path(recipe: Recipe) -> Path:
     """Where the image of this recipe is, or will be."""
-    ingredients = hashlib.sha256()
-    for name in INGREDIENTS:
-        ingredients.update(Path(__file__).with_name(name).read_bytes())
-    ingredients.update(public_key().encode())
-    return IMAGES / f"{recipe.suite}-{recipe.flavour}-{ingredients.hexdigest()[:12]}.raw"
+    made_of = hashlib.sha256(Path(__file__).read_bytes())
+    made_of.update(repr(recipes.ingredients(recipe, public_key())).encode())
+    return IMAGES / f"{recipe.name}-{made_of.hexdigest()[:HASH_DIGITS]}.raw"
 
 
 def public_key() -> str:
@@ -86,12 +107,15 @@ def _make(recipe: Recipe, image: Path) -> None:
             wants = tree / "etc/systemd/system/getty.target.wants"
             wants.mkdir(parents=True, exist_ok=True)
             (wants / "serial-getty@hvc0.service").symlink_to("/lib/systemd/system/serial-getty@.service")
+        if recipe.is_resolved:
+            (tree / "etc/resolv.conf").unlink(missing_ok=True)
+            (tree / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
         versions = _run("dpkg-query", f"--admindir={tree}/var/lib/dpkg", "-W", "-f", "${Package} ${Version}\n")
         disk = work / "disk"
         _assemble(recipe, tree, disk)
         end = time.monotonic()
         seconds = {"packages": round(packages - start), "disk": round(end - packages), "all": round(end - start)}
-        about = {"suite": recipe.suite, "flavour": recipe.flavour, "seconds": seconds}
+        about = {**recipe._asdict(), "seconds": seconds}
         about["packages"] = dict(line.split(" ", 1) for line in versions.splitlines())
         image.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         disk.chmod(0o444)
@@ -117,8 +141,9 @@ def _install_packages(recipe: Recipe, work: Path, tree: Path) -> None:
         _build_guest_tools(work / "tools", during / "xe-guest-utilities.deb")
     archives = CACHE / "debs" / recipe.suite
     archives.mkdir(parents=True, exist_ok=True)
-    log = IMAGES / f"{recipe.suite}-{recipe.flavour}.log"
+    log = IMAGES / f"{recipe.name}.log"
     hooks = (
+        *(f"--setup-hook={command}" for command in _backports(recipe)),
         '--setup-hook=mkdir -p "$1"/var/cache/apt/archives',
         f'--setup-hook=find {archives} -name "*.deb" -exec cp -lt "$1"/var/cache/apt/archives {{}} +',
         f'--essential-hook=cp -a {before}/. "$1"',
@@ -139,7 +164,7 @@ def _install_packages(recipe: Recipe, work: Path, tree: Path) -> None:
                 "--dpkgopt=force-unsafe-io",
                 "--dpkgopt=path-exclude=/usr/share/man/*",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
-                f"--include={','.join(recipes.PACKAGES)}",
+                f"--include={','.join(recipe.packages)}",
                 *hooks,
                 recipe.suite,
                 tree,
@@ -154,9 +179,18 @@ def _install_packages(recipe: Recipe, work: Path, tree: Path) -> None:
         raise LabError(f"mmdebstrap failed with status {result.returncode}; the end of {log}:\n{last}")
 
 
+def _backports(recipe: Recipe) -> tuple[str, ...]:
+    """Adds them to apt's sources, from the mirror that the suite comes from."""
+    if recipe.kernel != "backports":
+        return ()
+    line = f"s/^\\(deb .*\\) {recipe.suite} main.*/\\1 {recipe.suite}-backports main/p"
+    return (f'sed -n "{line}" "$1"/etc/apt/sources.list > "$1"/etc/apt/sources.list.d/backports.list',)
+
+
 def _configuration(recipe: Recipe) -> str:
     """The script that runs inside the guest's tree when all packages are there."""
     tools = "dpkg --install /lab/xe-guest-utilities.deb\n" if recipe.is_xenserver else ""
+    enable = f"systemctl --quiet enable {' '.join(recipe.services)}\n" if recipe.services else ""
     # grub-mkconfig names the root by UUID only when udev has made this link
     link = f"/dev/disk/by-uuid/{recipe.root_uuid}"
     return f"""\
@@ -174,7 +208,7 @@ cp /lab/grub-probe /usr/sbin/grub-probe
 grub-mkconfig -o /boot/grub/grub.cfg
 mv /usr/sbin/grub-probe.real /usr/sbin/grub-probe
 rm -r /dev/disk
-"""
+{enable}"""
 
 
 def _build_guest_tools(tree: Path, package: Path) -> None:

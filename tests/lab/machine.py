@@ -17,17 +17,18 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from . import hardware, qmp
+from . import direct_boot, hardware, qmp
 from ._paths import CACHE, IMAGES, RUNS, LabError
 from .emulator import Emulator, find_emulator
 from .images import PRIVATE_KEY
@@ -46,6 +47,7 @@ DEAD_ENDS = (
     "No bootable device",
 )
 RUNNABLE_FORMATS = ("raw", "qcow2")
+_PROCESSOR = "/machine/unattached/device[0]"
 # Inside a new network and mount namespace.
 _ALONE = 'ip link set lo up && mount --bind resolv.conf /etc/resolv.conf && exec "$@"'
 
@@ -58,6 +60,18 @@ class BootError(LabError):
 
 class CommandError(LabError):
     """A command in the guest failed; the message has its status and what it said."""
+
+
+class Intercepts(NamedTuple):
+    """What an adapter has cost so far: `accesses` by the guest that a hypervisor would have to intercept (of registers,
+    or hypercalls), `interrupts` for the guest, and `packets` both ways."""
+
+    accesses: int
+    interrupts: int
+    packets: int
+
+    def since(self, earlier: Intercepts) -> Intercepts:
+        return Intercepts(*(now - before for now, before in zip(self, earlier, strict=True)))
 
 
 class Machine:
@@ -179,6 +193,29 @@ class Machine:
         """The cable of a NIC: in or out."""
         self.qmp("set_link", name=nic, up=up)
 
+    def intercepts(self, nic: str) -> Intercepts:
+        """Of a legacy or synthetic adapter, since the machine was switched on."""
+        if nic.startswith("vif"):
+            raise LabError("intercepts are counted for the adapters of a Hyper-V machine only")
+        accesses = "accesses" if nic.startswith("legacy") else "hypercalls"
+        packets = self.read(nic, "tx-packets") + self.read(nic, "rx-packets")
+        return Intercepts(self.read(nic, accesses), self.read(nic, "interrupts"), packets)
+
+    def step_host_clock(self, seconds: float) -> None:
+        """Hyper-V's clock, as time synchronisation shows it to the guest; a sample of it is sent at once."""
+        self.write("timesync", "offset-ms", self.read("timesync", "offset-ms") + round(seconds * 1000))
+
+    def skew_clock(self, parts_per_million: int) -> None:
+        """How much faster than real time all clocks of a Hyper-V guest run from now on, time samples excepted."""
+        self.write(_PROCESSOR, "hv-clock-skew-ppm", parts_per_million)
+
+    def pause(self) -> None:
+        """No processor runs, and the guest's own clocks stand still, until `resume`."""
+        self.qmp("stop")
+
+    def resume(self) -> None:
+        self.qmp("cont")
+
     def write_xenstore(self, path: str, value: str) -> None:
         """As from dom0; `path` is absolute or below the guest's own."""
         self.write("/machine/xenstore", "path", path)
@@ -294,6 +331,7 @@ def start(
     `nics` are spelled DEVICE[@SEGMENT][,mac=MAC][,link=down]: see `hardware.choose`.
     With `overlay` all that the guest writes is gone when the machine ends; without it the guest writes to `disk`.
     A disk in a format that the emulator does not speak (VHD, VHDX) takes an overlay, in fact a copy.
+    A machine of the same name as an earlier one is reached by the same port, if that is still free.
     Unless told to `keep` it, the machine ends with the thread that started it.
     With `has_outside` the guest reaches what this system reaches.  Otherwise it has SSH from here, and on its networks
     a gateway that leads nowhere and a name server that knows no name.
@@ -318,19 +356,22 @@ def start(
         raise LabError(reason)
     directory, lock = _take_directory(kind, name)
     slot = None
+    earlier_port = _earlier_port(directory)
     try:
         for leftover in directory.iterdir():
-            if leftover.name != "lock":
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            elif leftover.name != "lock":
                 leftover.unlink()
         slot = _take_slot(slot_timeout)
         image, image_format = _image_to_run(disk, overlay, directory)
+        boot = _prepare_direct_boot(image, image_format, directory) if machine.needs_direct_boot else None
         try:
             process, ports = _switch_on(
                 emulator,
                 machine,
                 directory,
-                image,
-                image_format,
+                lambda ports: machine.arguments(image, image_format, ports, boot),
                 keep=keep,
                 has_outside=has_outside,
                 locks=(lock, slot),
@@ -338,7 +379,7 @@ def start(
         finally:
             if overlay:
                 image.unlink()  # QEMU has it open; nobody else needs its name
-        relay, port = _start_relay(process.pid, ports, has_outside=has_outside)
+        relay, port = _start_relay(process.pid, ports, earlier_port, has_outside=has_outside)
         record = {"kind": kind, "disk": str(disk), "overlay": overlay, "pid": process.pid}
         record.update(port=port, emulator=str(emulator.path), origin=emulator.origin)
         (directory / "machine.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -369,14 +410,13 @@ def _switch_on(
     emulator: Emulator,
     machine: hardware.Hardware,
     directory: Path,
-    image: Path,
-    image_format: str,
+    arguments: Callable[[Mapping[str, Sequence[int]]], Sequence[str]],
     *,
     keep: bool,
     has_outside: bool,
     locks: tuple[int, int],
 ) -> tuple[subprocess.Popen[bytes], list[int]]:
-    """QEMU, answering, and the ports that it forwards.
+    """QEMU, answering, and the ports that it forwards; `arguments` are for given ones.
 
     Without an outside they are those of a network of its own that leads nowhere, where names are asked of 127.0.0.1.
     """
@@ -388,7 +428,7 @@ def _switch_on(
         ports = {network: [next(free) for _address in hardware.ADDRESSES] for network in machine.networks}
         with (directory / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
-                [*tie, *alone, "nice", emulator.path, *machine.arguments(image, image_format, ports)],
+                [*tie, *alone, "nice", emulator.path, *arguments(ports)],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -401,6 +441,15 @@ def _switch_on(
         if "Could not set up host forwarding rule" not in _read_log(directory):
             break  # anything but a port that somebody else was faster to take
     raise LabError(f"QEMU does not start a {machine.kind}: {_read_log(directory)}")
+
+
+def _prepare_direct_boot(image: Path, image_format: str, directory: Path) -> hardware.DirectBoot:
+    """The files that a machine of generation 2 is started with, in its directory."""
+    if not hardware.FIRMWARE.exists():
+        raise LabError(f"no {hardware.FIRMWARE}, the firmware of generation 2: apt-get install ovmf")
+    shutil.copyfile(hardware.VARIABLES, directory / "variables.fd")
+    command_line = direct_boot.read_default_entry(image, image_format, directory)
+    return hardware.DirectBoot(direct_boot.KERNEL, direct_boot.INITRD, command_line)
 
 
 def _is_up(directory: Path, process: subprocess.Popen[bytes]) -> bool:
@@ -421,19 +470,20 @@ def _is_up(directory: Path, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _start_relay(pid: int, ports: Sequence[int], *, has_outside: bool) -> tuple[subprocess.Popen[bytes], int]:
-    """The relay of a QEMU, with which it ends, and the port that it listens on."""
+def _earlier_port(directory: Path) -> int | None:
+    """Of the machine that had this name before: who noted it in an inventory finds the new one as well."""
+    record = directory / "machine.json"
+    return int(json.loads(record.read_text(encoding="utf-8"))["port"]) if record.exists() else None
+
+
+def _start_relay(
+    pid: int, ports: Sequence[int], wanted: int | None, *, has_outside: bool
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The relay of a QEMU, with which it ends, and the port that it listens on: the one wanted, unless it is taken."""
     relay = [sys.executable, os.fspath(Path(__file__).with_name("relay.py")), "--until", str(pid)]
     if not has_outside:
         relay = ["nsenter", f"--net=/proc/{pid}/ns/net", *relay, "--names"]
-    while True:
-        port = _free_ports(1)[0]
-        try:
-            listener = socket.create_server(("127.0.0.1", port))
-        except OSError:
-            continue  # somebody else was faster to take it
-        break
-    with listener:
+    with _listen(wanted) as listener:
         process = subprocess.Popen(
             [*relay, "--listen", str(listener.fileno()), *map(str, ports)],
             stdin=subprocess.DEVNULL,
@@ -442,7 +492,21 @@ def _start_relay(pid: int, ports: Sequence[int], *, has_outside: bool) -> tuple[
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
+        port = listener.getsockname()[1]
     return process, port
+
+
+def _listen(wanted: int | None) -> socket.socket:
+    """On the port that is wanted, as soon as it is free; else on another one."""
+    deadline = time.monotonic() + 2
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", wanted or _free_ports(1)[0]))
+        except OSError:
+            # A relay ends a moment after its QEMU.  Of the free ports, somebody else was faster to take it.
+            time.sleep(0.05)
+            if time.monotonic() > deadline:
+                wanted = None
 
 
 def _take_directory(kind: str, name: str) -> tuple[Path, int]:

@@ -9,17 +9,26 @@ Two flavours:
 * `xenserver`: as XenServer leaves a Debian guest.  Disks by their Xen names, console on hvc0, guest tools, and an
   initramfs with Xen's drivers only.
 * `plain`: names its disk by UUID and has an initramfs for any hardware (`MODULES=most`), so it boots anywhere.
+
+Its network adapter is configured by one of the back ends, for the name that it has on a `xenserver` machine, or, of a
+plain guest, on a `hyperv-gen1` that has the legacy adapter alone.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ._paths import LabError
 
 SUITES = ("bullseye", "bookworm", "trixie")
 FLAVOURS = ("xenserver", "plain")
+NETWORKS = ("ifupdown", "networkd", "netplan", "network-manager")
+ADDRESSES = ("dhcp", "static")
+KERNELS = ("stable", "backports")
+# What a guest has that is told no DHCP server: the first address of the lab's network lan1.
+ADDRESS, GATEWAY, NAME_SERVER = "10.0.2.15", "10.0.2.2", "10.0.2.3"
 
 SECTOR = 512
 MIB = 1024 * 1024
@@ -34,12 +43,10 @@ PACKAGES = (
     "dbus",
     "e2fsprogs",
     "grub-pc",
-    "ifupdown",
     "initramfs-tools",
     "iproute2",
-    "isc-dhcp-client",
+    "iputils-ping",
     "kmod",
-    "linux-image-amd64",
     "openssh-server",
     "procps",
     "python3",
@@ -48,9 +55,19 @@ PACKAGES = (
     "udev",
     "zstd",
 )
+NETWORK_PACKAGES = {
+    "ifupdown": ("ifupdown", "isc-dhcp-client"),
+    "networkd": ("systemd-resolved",),
+    "netplan": ("netplan.io", "systemd-resolved"),
+    "network-manager": ("network-manager",),
+}
+WITHOUT_RESOLVED = ("bullseye",)  # where it is in the package systemd, switched off
 # What MODULES=dep finds on a XenServer guest with an ext4 root.  It has to be listed because the place where the image
 # is made has no Xen devices to look at.
 XEN_MODULES = ("xen-blkfront", "ext4", "crc32c_generic", "crc32c-intel")
+WITH_PENALTIES = ("trixie",)  # its sshd turns away who has come without logging in
+WITHOUT_XEN_NAMES = ("bullseye",)  # udev knows none for Xen's adapters there
+LEGACY_NAME = "enp0s3"
 BUILD_HOOK = "etc/initramfs-tools/hooks/lab"  # gone from the guest when its image is made
 
 
@@ -67,6 +84,52 @@ class Recipe(NamedTuple):
 
     suite: str
     flavour: str
+    network: str = "ifupdown"
+    address: str = "dhcp"
+    kernel: str = "stable"
+    has_predictable_names: bool = False
+    extra_packages: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Suite and flavour, then what is not as it is by default."""
+        default = Recipe(self.suite, self.flavour)
+        others = [word for word, usual in zip(self[2:5], default[2:5], strict=True) if word != usual]
+        predictable = ["predictable"] if self.has_predictable_names else []
+        return "-".join((self.suite, self.flavour, *others, *predictable, *self.extra_packages))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """With recommended ones left out; mmdebstrap's spelling."""
+        kernel = "linux-image-amd64"
+        if self.kernel == "backports":
+            kernel = f"{kernel}/{self.suite}-backports"
+        network = (
+            name
+            for name in NETWORK_PACKAGES[self.network]
+            if name != "systemd-resolved" or self.suite not in WITHOUT_RESOLVED
+        )
+        return tuple(sorted((*PACKAGES, kernel, *network, *self.extra_packages)))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Those that do not come switched on."""
+        resolved = ("systemd-resolved",) if self.is_resolved else ()
+        return (*(("systemd-networkd",) if self.network == "networkd" else ()), *resolved)
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether names are asked of systemd-resolved."""
+        return "systemd-resolved" in NETWORK_PACKAGES[self.network]
+
+    @property
+    def interface(self) -> str:
+        """The name of the adapter that is configured."""
+        if not self.has_predictable_names:
+            return "eth0"
+        if self.is_xenserver:
+            return "eth0" if self.suite in WITHOUT_XEN_NAMES else "enX0"
+        return LEGACY_NAME
 
     @property
     def is_xenserver(self) -> bool:
@@ -104,18 +167,45 @@ class Recipe(NamedTuple):
     @property
     def command_line(self) -> str:
         """The last console that exists gets what user space writes: hvc0 on Xen, the serial port elsewhere."""
+        names = () if self.has_predictable_names else ("net.ifnames=0",)
         if self.is_xenserver:
-            return f"root={self.root_device} net.ifnames=0 console=ttyS0,115200n8 console=hvc0"
-        return "net.ifnames=0 console=tty0 console=ttyS0,115200n8"
+            return " ".join((f"root={self.root_device}", *names, "console=ttyS0,115200n8 console=hvc0"))
+        return " ".join((*names, "console=tty0 console=ttyS0,115200n8"))
 
 
-def find_recipe(suite: str, flavour: str) -> Recipe:
-    """LabError when there is no such suite or flavour."""
-    if suite not in SUITES:
-        raise LabError(f"no guest of Debian suite {suite}: there are {', '.join(SUITES)}")
-    if flavour not in FLAVOURS:
-        raise LabError(f"no guest of flavour {flavour}: there are {', '.join(FLAVOURS)}")
-    return Recipe(suite, flavour)
+def find_recipe(
+    suite: str,
+    flavour: str,
+    *,
+    network: str = "ifupdown",
+    address: str = "dhcp",
+    kernel: str = "stable",
+    has_predictable_names: bool = False,
+    extra_packages: Sequence[str] = (),
+) -> Recipe:
+    """LabError when there is no such guest."""
+    for what, word, words in (
+        ("Debian suite", suite, SUITES),
+        ("flavour", flavour, FLAVOURS),
+        ("network", network, NETWORKS),
+        ("address", address, ADDRESSES),
+        ("kernel", kernel, KERNELS),
+    ):
+        if word not in words:
+            raise LabError(f"no guest of {what} {word}: there are {', '.join(words)}")
+    extra = tuple(sorted(set(extra_packages)))
+    return Recipe(suite, flavour, network, address, kernel, has_predictable_names, extra)
+
+
+def ingredients(recipe: Recipe, public_key: str) -> tuple[object, ...]:
+    """All that a guest is made of; their `repr` is equal for equal guests only."""
+    return (
+        *(recipe, recipe.packages, recipe.services, recipe.is_resolved),
+        *(DISK_BYTES, SWAP_BYTES, ROOT_START, partition_table(recipe)),
+        *(files_before_packages(recipe), files_after_packages(recipe, public_key)),
+        *(grub_defaults(recipe), grub_probe(recipe)),
+        *((guest_tools(), GUEST_TOOLS_LINKS) if recipe.is_xenserver else ()),
+    )
 
 
 def files_before_packages(recipe: Recipe) -> tuple[File, ...]:
@@ -136,8 +226,14 @@ def files_after_packages(recipe: Recipe, public_key: str) -> tuple[File, ...]:
         File("etc/hostname", "guest\n"),
         File("etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tguest\n"),
         File("etc/machine-id", f"{recipe.machine_id}\n", 0o444),
-        File("etc/network/interfaces", _INTERFACES),
+        *_network_files(recipe),
         File("root/.ssh/authorized_keys", public_key, 0o600),
+        # Everybody comes from the address of the gateway, some only to see whether a server is there.
+        *(
+            [File("etc/ssh/sshd_config.d/lab.conf", "PerSourcePenalties no\n")]
+            if recipe.suite in WITH_PENALTIES
+            else []
+        ),
     )
     if not recipe.is_xenserver:
         return files
@@ -224,7 +320,8 @@ GUEST_TOOLS_LINKS = tuple(
 
 
 def _uuid(recipe: Recipe, name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"rehost.hyperv/lab/{recipe.suite}/{recipe.flavour}/{name}"))
+    of_recipe = "/".join((recipe.suite, recipe.name[len(recipe.suite) + 1 :]))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"rehost.hyperv/lab/{of_recipe}/{name}"))
 
 
 def _build_hook(recipe: Recipe) -> str:
@@ -257,8 +354,56 @@ def _fstab(recipe: Recipe) -> str:
 """
 
 
-# The file and the setting that Debian's installer leaves after the answer "targeted: only drivers needed".
-_DRIVER_POLICY = "# Only the drivers that this system needs.\nMODULES=dep\n"
+def _network_files(recipe: Recipe) -> tuple[File, ...]:
+    name, is_static = recipe.interface, recipe.address == "static"
+    if recipe.network == "ifupdown":
+        stanza = f"allow-hotplug {name}\niface {name} inet {recipe.address}\n"
+        if not is_static:
+            return (File("etc/network/interfaces", _INTERFACES + stanza),)
+        stanza += f"\taddress {ADDRESS}/24\n\tgateway {GATEWAY}\n"
+        return (
+            File("etc/network/interfaces", _INTERFACES + stanza),
+            File("etc/resolv.conf", f"nameserver {NAME_SERVER}\n"),
+        )
+    if recipe.network == "networkd":
+        addresses = f"Address={ADDRESS}/24\nGateway={GATEWAY}\nDNS={NAME_SERVER}\n" if is_static else "DHCP=ipv4\n"
+        text = f"[Match]\nName={name}\n\n[Network]\n{addresses}"
+        return (File("etc/systemd/network/10-lan.network", text),)
+    if recipe.network == "netplan":
+        return (File("etc/netplan/01-netcfg.yaml", _NETPLAN_HEAD + _netplan_ethernet(name, is_static), 0o600),)
+    addresses = (
+        f"method=manual\naddress1={ADDRESS}/24,{GATEWAY}\ndns={NAME_SERVER};\n" if is_static else "method=auto\n"
+    )
+    text = f"""\
+[connection]
+id=lan
+uuid={_uuid(recipe, "connection")}
+type=ethernet
+interface-name={name}
+
+[ethernet]
+
+[ipv4]
+{addresses}
+[ipv6]
+method=ignore
+"""
+    return (File("etc/NetworkManager/system-connections/lan.nmconnection", text, 0o600),)
+
+
+def _netplan_ethernet(name: str, is_static: bool) -> str:
+    if not is_static:
+        return f"    {name}:\n      dhcp4: true\n"
+    return f"""\
+    {name}:
+      addresses: [{ADDRESS}/24]
+      routes:
+        - to: 0.0.0.0/0
+          via: {GATEWAY}
+      nameservers:
+        addresses: [{NAME_SERVER}]
+"""
+
 
 _INTERFACES = """\
 source /etc/network/interfaces.d/*
@@ -266,9 +411,17 @@ source /etc/network/interfaces.d/*
 auto lo
 iface lo inet loopback
 
-allow-hotplug eth0
-iface eth0 inet dhcp
 """
+
+_NETPLAN_HEAD = """\
+network:
+  version: 2
+  renderer: networkd
+  ethernets:
+"""
+
+# The file and the setting that Debian's installer leaves after the answer "targeted: only drivers needed".
+_DRIVER_POLICY = "# Only the drivers that this system needs.\nMODULES=dep\n"
 
 _TOOLS_CONTROL = """\
 Package: xe-guest-utilities

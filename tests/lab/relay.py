@@ -137,7 +137,8 @@ def refuse_name(query: bytes) -> bytes:
     return query[:2] + flags + b"\0\1\0\0\0\0\0\0" + question
 
 
-async def _run(listener: socket.socket, pid: int, ports: Sequence[int], *, has_names: bool) -> None:
+async def run(listener: socket.socket, pid: int, ports: Sequence[int], *, has_names: bool) -> None:
+    """Until the process `pid` ends."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     try:
@@ -162,7 +163,7 @@ def _main() -> None:
     parser.add_argument("ports", type=int, nargs="*", help="forwarded to one address of the guest each")
     given = parser.parse_args()
     listener = socket.socket(fileno=given.listen)
-    asyncio.run(_run(listener, given.until, given.ports, has_names=given.names))
+    asyncio.run(run(listener, given.until, given.ports, has_names=given.names))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,19 @@ def networks(kind: str, *nics: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", hardware.KINDS)
 def test_every_kind_shows_the_disk_to_the_bios_and_to_the_guest(kind: str) -> None:
-    assert arguments(kind).count("drive=disk0,") == 2
+    by_bios = 0 if hardware.choose(kind).needs_direct_boot else 1
+    assert arguments(kind).count("drive=disk0,") == by_bios + 1
+
+
+def test_generation_2_has_nothing_emulated_and_starts_a_kernel_that_it_is_given() -> None:
+    machine = hardware.choose("hyperv-gen2")
+    boot = hardware.DirectBoot("vmlinuz", "initrd", "root=/dev/sda1, quiet")
+    words = machine.arguments(Path("/disk.raw"), "raw", {"lan1": (1, 2, 3, 4)}, boot)
+    text = "\n".join(words)
+    assert "ide-hd" not in text
+    assert "tulip" not in text
+    assert "pc-q35" in text
+    assert words[words.index("-append") + 1] == "root=/dev/sda1, quiet"
 
 
 def test_a_hyperv_machine_has_the_synthetic_nic_unless_told_otherwise() -> None:
@@ -103,5 +115,5 @@ def test_a_nic_that_cannot_be_is_refused_with_what_can(kind: str, nic: str, reas
 
 
 def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(LabError, match="hyperv-gen1, xenserver"):
+    with pytest.raises(LabError, match="hyperv-gen1, hyperv-gen2, xenserver"):
         hardware.choose("hyperv-gen3")

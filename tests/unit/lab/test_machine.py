@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import BootError, LabError, Machine, list_machines, machine, start
+from lab import BootError, Intercepts, LabError, Machine, list_machines, machine, start
 
 
 @pytest.fixture
@@ -141,3 +141,25 @@ def test_a_disk_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_a_name_that_leads_out_of_the_cache_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is no name"):
         start("xenserver", tmp_path, name=name)
+
+
+def test_intercepts_are_what_has_come_since() -> None:
+    before, after = Intercepts(100, 10, 5), Intercepts(160, 16, 17)
+    assert after.since(before) == Intercepts(60, 6, 12)
+
+
+def test_a_machine_has_the_port_of_its_predecessor_as_soon_as_that_is_free(runs: Path) -> None:
+    directory = make_directory(runs)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        wanted = server.getsockname()[1]
+        (directory / "machine.json").write_text(json.dumps({"port": wanted}), encoding="utf-8")
+        assert machine._earlier_port(directory) == wanted
+        threading.Timer(0.3, server.close).start()
+        listener = machine._listen(wanted)
+    with listener:
+        assert listener.getsockname()[1] == wanted
+
+
+def test_a_port_that_stays_taken_is_not_waited_for_for_ever(runs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, machine._listen(server.getsockname()[1]) as listener:
+        assert listener.getsockname()[1] != server.getsockname()[1]

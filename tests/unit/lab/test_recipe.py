@@ -15,7 +15,10 @@ from lab.recipe import File, Recipe
 
 XENSERVER = Recipe("bookworm", "xenserver")
 PLAIN = Recipe("bookworm", "plain")
-ALL = [Recipe(suite, flavour) for suite, flavour in itertools.product(recipe.SUITES, recipe.FLAVOURS)]
+ALL = [
+    *(Recipe(suite, flavour) for suite, flavour in itertools.product(recipe.SUITES, recipe.FLAVOURS)),
+    Recipe("bookworm", "plain", network="netplan"),
+]
 
 
 def text_of(files: tuple[File, ...], path: str) -> str:
@@ -59,7 +62,7 @@ def test_the_identity_of_a_guest_stays_the_same() -> None:
     assert XENSERVER.root_uuid == "224ffda1-c0db-55cb-92b0-4c4da40459cd"
 
 
-@pytest.mark.parametrize("one", ALL, ids="-".join)
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
@@ -102,7 +105,70 @@ def test_the_partition_table_is_what_sfdisk_makes_of_it(tmp_path: Path) -> None:
     assert f"label-id: 0x{PLAIN.disk_identifier:08x}" in dump
 
 
-@pytest.mark.parametrize(("suite", "flavour"), [("lenny", "plain"), ("bookworm", "vmware")])
-def test_a_guest_that_there_is_not_is_refused_with_those_that_there_are(suite: str, flavour: str) -> None:
+@pytest.mark.parametrize("network", recipe.NETWORKS)
+@pytest.mark.parametrize("address", recipe.ADDRESSES)
+def test_each_back_end_is_told_the_same_in_its_own_file(network: str, address: str) -> None:
+    one = recipe.find_recipe("trixie", "xenserver", network=network, address=address, has_predictable_names=True)
+    paths = {
+        "ifupdown": "etc/network/interfaces",
+        "networkd": "etc/systemd/network/10-lan.network",
+        "netplan": "etc/netplan/01-netcfg.yaml",
+        "network-manager": "etc/NetworkManager/system-connections/lan.nmconnection",
+    }
+    files = recipe.files_after_packages(one, "key")
+    assert {file.path for file in files} & set(paths.values()) == {paths[network]}
+    text = text_of(files, paths[network])
+    assert "enX0" in text
+    assert "eth0" not in text
+    assert ("10.0.2.15/24" in text, "10.0.2.2\n" in text) == (address == "static", address == "static")
+
+
+@pytest.mark.parametrize("network", recipe.NETWORKS)
+def test_only_the_back_end_that_is_used_is_installed(network: str) -> None:
+    packages = set(recipe.find_recipe("trixie", "plain", network=network).packages)
+    back_ends = {"ifupdown", "netplan.io", "network-manager"}
+    assert packages & back_ends == set(recipe.NETWORK_PACKAGES[network]) & back_ends
+
+
+def test_debian_11_has_resolved_in_the_package_systemd() -> None:
+    bullseye = recipe.find_recipe("bullseye", "plain", network="networkd")
+    assert "systemd-resolved" not in bullseye.packages
+    assert bullseye.services == ("systemd-networkd", "systemd-resolved")
+
+
+def test_a_kernel_of_backports_is_asked_for_by_its_release() -> None:
+    packages = recipe.find_recipe("bookworm", "plain", kernel="backports").packages
+    assert [name for name in packages if name.startswith("linux-image")] == ["linux-image-amd64/bookworm-backports"]
+
+
+@pytest.mark.parametrize(
+    ("suite", "flavour", "name"),
+    [("bullseye", "xenserver", "eth0"), ("bookworm", "xenserver", "enX0"), ("bookworm", "plain", "enp0s3")],
+)
+def test_a_predictable_name_is_what_udev_of_that_release_gives(suite: str, flavour: str, name: str) -> None:
+    one = recipe.find_recipe(suite, flavour, has_predictable_names=True)
+    assert one.interface == name
+    assert "net.ifnames" not in one.command_line
+
+
+def test_the_name_of_a_guest_says_what_is_not_as_usual() -> None:
+    assert recipe.find_recipe("trixie", "plain").name == "trixie-plain"
+    other = recipe.find_recipe(
+        "trixie", "plain", network="netplan", address="static", has_predictable_names=True, extra_packages=["vlan", "b"]
+    )
+    assert other.name == "trixie-plain-netplan-static-predictable-b-vlan"
+
+
+@pytest.mark.parametrize(
+    ("suite", "flavour", "network"),
+    [("lenny", "plain", "ifupdown"), ("bookworm", "vmware", "ifupdown"), ("bookworm", "plain", "wicked")],
+)
+def test_a_guest_that_there_is_not_is_refused_with_those_that_there_are(suite: str, flavour: str, network: str) -> None:
     with pytest.raises(LabError, match=r"there are \w+, "):
-        recipe.find_recipe(suite, flavour)
+        recipe.find_recipe(suite, flavour, network=network)
+
+
+def test_what_a_guest_is_made_of_differs_for_each() -> None:
+    every = {repr(recipe.ingredients(one, "key")) for one in ALL} | {repr(recipe.ingredients(PLAIN, "other key"))}
+    assert len(every) == len(ALL) + 1
+    assert repr(recipe.ingredients(PLAIN, "key")) in every
