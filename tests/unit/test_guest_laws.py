@@ -25,17 +25,21 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._formats.superblock 
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
     block_references,
     initramfs_modules,
+    integration_services,
     kernel_cmdline,
     readiness,
     rollback,
     xen_leftovers,
 )
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Command, Plan
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Command, FileChange, Plan
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 from ansible_collections.rehost.hyperv.plugins.modules import block_references as block_references_module
 from ansible_collections.rehost.hyperv.plugins.modules import guest_info, readiness_info
 from ansible_collections.rehost.hyperv.plugins.modules import initramfs_modules as initramfs_modules_module
+from ansible_collections.rehost.hyperv.plugins.modules import integration_services as integration_services_module
 from ansible_collections.rehost.hyperv.plugins.modules import kernel_cmdline as kernel_cmdline_module
+from ansible_collections.rehost.hyperv.plugins.modules import kvp as kvp_module
+from ansible_collections.rehost.hyperv.plugins.modules import kvp_info as kvp_info_module
 from ansible_collections.rehost.hyperv.plugins.modules import rollback as rollback_module
 from ansible_collections.rehost.hyperv.plugins.modules import xen_leftovers as xen_leftovers_module
 from ansible_collections.rehost.hyperv.tests.unit import guest_tree, initramfs_builder
@@ -72,6 +76,8 @@ def missing(version: str) -> tuple[str, str]:
     return ("initramfs.missing-module", f"/boot/initrd.img-{version}")
 
 
+NO_DAEMONS = ("integration.daemons-unavailable", "hyperv-daemons")
+FIXED_MEMORY = ("integration.memory-32bit", "i386")
 HVC0_LINK = ("xen.getty-hvc0", "/etc/systemd/system/getty.target.wants/serial-getty@hvc0.service")
 TOOLS = ("xen.guest-tools", "xe-guest-utilities")
 NETWORKD = ("network.xen-name", "/etc/systemd/network/10-lan.network")
@@ -89,6 +95,7 @@ EXPECTED = {
         devices=(ROOT_DISK, LOGICAL_SWAP_DISK, device("xvdb1 sdb1 hdb1 vdb1", "ext3", DATA_UUID)),
         kernels={"2.6.32-5-amd64": (False, False)},
         findings={
+            NO_DAEMONS,
             missing("2.6.32-5-amd64"),
             ("storage.kernel-name", "/dev/hda5"),
             ("storage.kernel-name", "/dev/hdb1"),
@@ -100,6 +107,7 @@ EXPECTED = {
         has_boot_code=False,
         kernels={"2.6.32-5-xen-amd64": (False, False)},
         findings={
+            NO_DAEMONS,
             missing("2.6.32-5-xen-amd64"),
             ("boot.no-loader", "/boot"),
             ("storage.kernel-name", "/dev/xvda1"),
@@ -119,6 +127,7 @@ EXPECTED = {
         devices=(ROOT_DISK, SWAP_DISK),
         kernels={"3.2.0-4-amd64": (False, False)},
         findings={
+            NO_DAEMONS,
             missing("3.2.0-4-amd64"),
             ("xen.getty-hvc0", "/etc/inittab"),
             TOOLS,
@@ -146,7 +155,7 @@ EXPECTED = {
     "debian9-i386": Expectation(
         devices=(ROOT_DISK, LOGICAL_SWAP_DISK),
         kernels={"4.9.0-19-686-pae": (False, False)},
-        findings={missing("4.9.0-19-686-pae"), *DEBIAN_9},
+        findings={missing("4.9.0-19-686-pae"), FIXED_MEMORY, *DEBIAN_9},
         adapted=(),
         adapted_findings={("kernel.boots-nowhere", "4.9.0-19-686-pae")},
     ),
@@ -222,7 +231,10 @@ EXPECTED = {
     ),
 }
 # what stays on a guest that must still boot on Xen
-HARMLESS = {"network.xen-name", "xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"}
+HARMLESS = {
+    *("network.xen-name", "xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"),
+    *("integration.daemons-unavailable", "integration.memory-32bit"),
+}
 HARMLESS_GETTY = ("xen.getty-hvc0", "/etc/inittab")
 
 PLANNERS: dict[str, t.Callable[[GuestFacts], Plan]] = {
@@ -232,6 +244,7 @@ PLANNERS: dict[str, t.Callable[[GuestFacts], Plan]] = {
         facts, kernel_cmdline.Wanted(consoles=kernel_cmdline.DUAL_BOOT_CONSOLES)
     ),
     "initramfs_modules": lambda facts: initramfs_modules.plan(facts, initramfs_modules.Wanted(keep_xen=True)),
+    "integration_services": lambda facts: integration_services.plan(facts, integration_services.Wanted()),
 }
 every_guest = pytest.mark.parametrize("name", guest_tree.NAMES)
 
@@ -358,6 +371,27 @@ def test_a_guest_is_judged_as_its_manifest_says(guest: Guest) -> None:
     assert found.ready is not any(finding.blocks for finding in found.findings)
 
 
+# Of each guest: the findings of integration_services, and whether a kernel of it leaves memory idle that is added.
+INTEGRATION: dict[str, tuple[list[str], bool]] = {
+    **dict.fromkeys(("debian6-hvm", "debian6-pv-pygrub", "debian7-hvm"), (["daemons-unavailable"], False)),
+    **dict.fromkeys(("debian8-hvm", "debian9", "debian10-hvm", "debian11-hvm"), (["daemons-missing", "hot-add"], True)),
+    **dict.fromkeys(("debian12-hvm", "debian12-dracut"), (["daemons-missing", "hot-add"], True)),
+    **dict.fromkeys(("debian12-hyperv-gen2", "debian12-hyperv-ready"), (["hot-add"], True)),
+    "debian9-i386": (["daemons-missing", "memory-32bit"], False),
+    "debian13-hvm": (["daemons-missing"], False),  # the kernel takes it by itself
+}
+
+
+@every_guest
+def test_integration_services_are_staged_as_each_release_needs_them(guest: Guest) -> None:
+    plan = PLANNERS["integration_services"](guest.look())
+    findings, needs_rule = INTEGRATION[guest.name]
+    assert [finding.id for finding in plan.findings] == [f"integration.{name}" for name in findings]
+    (change,) = plan.changes
+    assert isinstance(change, FileChange)
+    assert ('SUBSYSTEM=="memory"' in (change.after or "")) is needs_rule
+
+
 @every_guest
 def test_the_default_kernel_is_the_first_of_the_menu(guest: Guest) -> None:
     judged = readiness.assess(guest.look()).kernels
@@ -409,6 +443,9 @@ MODULES = {
     "block_references": (block_references_module.main, {}),
     "kernel_cmdline": (kernel_cmdline_module.main, {"consoles": ["tty0", "ttyS0,115200n8"], "absent": ["quiet"]}),
     "initramfs_modules": (initramfs_modules_module.main, {}),
+    "integration_services": (integration_services_module.main, {"disk_timeout": 300}),
+    "kvp": (kvp_module.main, {"present": {"role": "database"}}),
+    "kvp_info": (kvp_info_module.main, {}),
     "rollback": (rollback_module.main, {}),
 }
 

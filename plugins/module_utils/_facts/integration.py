@@ -30,26 +30,26 @@ _FIRST_MIB = 1 << 20
 
 
 def gather(root: Root, note: t.Callable[[Problem], None]) -> Integration:
-    """C(queues), C(serial_ports) and C(watchdogs) are those of the running kernel."""
+    """C(memory), C(queues), C(watchdogs) and C(serial_ports) are those of the running kernel; none where none runs."""
     reader = KernelReader(root, note)
     rules = _rules(reader)
     return Integration(
         packages=packages.installed(reader, (catalog.PACKAGE, *catalog.FOREIGN_PACKAGES)),
         daemons=tuple(_daemons(reader, rules)),
         rules=rules,
-        memory=_memory(reader) if root.is_live else None,
-        queues=tuple(_queues(reader)) if root.is_live else (),
+        memory=_memory(reader),
+        queues=tuple(_queues(reader)),
         foreign_files=packages.files_without_package(reader, catalog.FOREIGN_FILES),
-        watchdogs=tuple(_watchdogs(reader)) if root.is_live else (),
+        watchdogs=tuple(_watchdogs(reader)),
         watchdog_settings=_watchdog_settings(reader),
-        serial_ports=tuple(_serial_ports(reader)) if root.is_live else None,
+        serial_ports=_serial_ports(reader),
         kdump=reader.text("/etc/default/kdump-tools") if reader.exists("/usr/sbin/kdump-config") else None,
     )
 
 
 def _rules(reader: KernelReader) -> tuple[TextFile, ...]:
-    """The rules files about memory, schedulers, VMBus or Hyper-V's disks. One in /etc hides its namesakes, and so does a
-    link to /dev/null."""
+    """The rules files about memory, schedulers, VMBus or Hyper-V's disks. One in /etc hides its namesakes, as a
+    link to /dev/null does."""
     seen: dict[str, TextFile | None] = {}
     for directory in _RULES:
         for name in reader.names(directory):
@@ -88,12 +88,14 @@ def _daemons(reader: KernelReader, rules: tuple[TextFile, ...]) -> t.Iterator[Se
 
 
 def _is_running(reader: KernelReader, unit: str) -> bool | None:
-    if not reader.root.is_live or not reader.exists("/run/systemd/system"):
+    if not reader.exists("/run/systemd/system"):
         return None
     return any(reader.exists(f"{directory}/{unit}") for directory in _CGROUPS)
 
 
-def _memory(reader: KernelReader) -> Memory:
+def _memory(reader: KernelReader) -> Memory | None:
+    if not reader.exists("/sys/kernel"):
+        return None
     step = reader.line(f"{_BLOCKS}/block_size_bytes")
     blocks = [name for name in reader.names(_BLOCKS) if re.fullmatch(r"memory\d+", name)]
     return Memory(
@@ -147,11 +149,11 @@ def _parts(reader: KernelReader, directory: str) -> list[str]:
     return [posixpath.join(directory, name) for name in reader.names(directory) if name.endswith(".conf")]
 
 
-def _serial_ports(reader: KernelReader) -> t.Iterator[str]:
-    for name in reader.names("/sys/class/tty"):
-        # the driver has a name for each port that there might be, and type 0, PORT_UNKNOWN, where there is none
-        if re.fullmatch(r"ttyS\d+", name) and reader.line(f"/sys/class/tty/{name}/type") not in (None, "0"):
-            yield name
+def _serial_ports(reader: KernelReader) -> tuple[str, ...] | None:
+    names = reader.names("/sys/class/tty")
+    # the driver has a name for each port that there might be, and type 0, PORT_UNKNOWN, where there is none
+    types = {name: reader.line(f"/sys/class/tty/{name}/type") for name in names if re.fullmatch(r"ttyS\d+", name)}
+    return tuple([name for name, kind in types.items() if kind not in (None, "0")]) if names else None
 
 
 def _number(text: str | None) -> int | None:

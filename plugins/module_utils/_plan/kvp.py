@@ -10,30 +10,31 @@ import typing as t
 from .._catalog import kvp
 from .._errors import GuestError
 from .._formats import kvp_pool
-from .model import Finding, Plan, PoolChange
+from .model import Change, Finding, Plan, PoolChange
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
 
 
-def plan(facts: GuestFacts, present: t.Mapping[str, str], absent: t.Sequence[str] = ()) -> Plan:
+def plan(facts: GuestFacts, present: t.Mapping[str, t.Any], absent: t.Sequence[str] = ()) -> Plan:
     """The pairs that the guest shows to its host: these there with these values, those not; others stay.
 
-    Raises GuestError for a pair that the host would not see whole.
+    Values are text or numbers. Raises GuestError for a pair that the host would not see whole.
     """
-    for key, value in present.items():
+    wanted = {str(key): _text(key, value) for key, value in present.items()}
+    for key, value in wanted.items():
         kvp_pool.check(key, value)
-    both = sorted(set(present) & set(absent))
+    both = sorted(set(wanted) & set(absent))
     if both:
         raise GuestError(f"{both[0]!r} is to be both present and absent", hint="Decide for one of the two.")
     pool = facts.kvp.pools[kvp.GUEST]
     held = dict(pool.pairs or ())
-    setting = tuple([(key, value) for key, value in present.items() if held.get(key) != value])
+    setting = tuple([(key, value) for key, value in wanted.items() if held.get(key) != value])
     removing = tuple([key for key in dict.fromkeys(absent) if key in held])
-    changes = ()
+    changes: tuple[Change, ...] = ()
     if setting or removing:
         changes = (PoolChange(pool.path, pool.pairs, setting, removing, "the host shall see these pairs"),)
-    findings = (_without_daemon(),) if present and not facts.kvp.has_daemon else ()
+    findings = (_without_daemon(),) if wanted and not facts.kvp.has_daemon else ()
     return Plan(changes=changes, findings=findings)
 
 
@@ -45,6 +46,15 @@ def virtual_machine_name(facts: GuestFacts) -> str | None:
 def host_name(facts: GuestFacts) -> str | None:
     """The full name of the host; None when it has not said it."""
     return _said_by_host(facts, kvp.HOST_NAME)
+
+
+def _text(key: t.Any, value: t.Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise GuestError(
+            f"the value of {key!r} is neither text nor a number, and the host knows nothing else",
+            hint="Turn it into text, for instance with the filter to_json.",
+        )
+    return str(value)
 
 
 def _said_by_host(facts: GuestFacts, key: str) -> str | None:

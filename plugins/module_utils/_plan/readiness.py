@@ -11,7 +11,15 @@ import typing as t
 from .._catalog import drivers
 from .._formats import fstab
 from .._formats import kernel_cmdline as cmdline
-from . import block_references, initramfs_modules, kernel_cmdline, network_names, xen_leftovers
+from . import (
+    block_references,
+    initramfs_modules,
+    integration_services,
+    kernel_cmdline,
+    network_names,
+    nic_switch,
+    xen_leftovers,
+)
 from .disk_names import is_unstable
 from .model import Finding
 from .support import BUILTIN, boot_kernels, needed_from_image, provides, version_of
@@ -66,6 +74,8 @@ def assess(facts: GuestFacts) -> Readiness:
     )
     findings = [finding for plan in plans for finding in plan.findings]
     findings += network_names.find(facts)
+    findings += nic_switch.find(facts)
+    findings += integration_services.concerns(facts)
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
     findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)

@@ -28,6 +28,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import (
     FileChange,
     LinkChange,
     Plan,
+    PoolChange,
     Proof,
     RuntimeSetting,
 )
@@ -738,3 +739,70 @@ def test_a_setting_that_is_not_there_is_not_made(tree: pathlib.Path) -> None:
     with pytest.raises(GuestError, match="cannot be written"):
         apply(root, Plan((RuntimeSetting(SCHEDULER, "", "none", "wanted"),)), Says(""))
     assert not (tree / SCHEDULER[1:]).exists()
+
+
+# -- key-value pairs
+
+
+POOL = "/var/lib/hyperv/.kvp_pool_1"
+
+
+def pair(key: str, value: str) -> bytes:
+    return key.encode().ljust(512, b"\0") + value.encode().ljust(2048, b"\0")
+
+
+def pool_change(present: dict[str, str], *absent: str) -> Plan:
+    return Plan((PoolChange(POOL, (), tuple(present.items()), absent, "wanted"),))
+
+
+def with_pool(tree: pathlib.Path, data: bytes) -> pathlib.Path:
+    (tree / "var/lib/hyperv").mkdir(exist_ok=True)
+    (tree / POOL[1:]).write_bytes(data)
+    return tree / POOL[1:]
+
+
+def test_pairs_are_changed_in_place_and_come_back(tree: pathlib.Path) -> None:
+    pool = with_pool(tree, pair("a", "1") + pair("b", "2") + b"half")
+    before = state(tree), pool.stat().st_ino
+    apply(Root(str(tree)), pool_change({"c": "3", "a": "one"}, "b"), Says(""))
+    assert pool.read_bytes() == pair("a", "one") + pair("c", "3")
+    assert pool.stat().st_ino == before[1], "the daemon has it open"
+    roll_back(tree)
+    assert pool.read_bytes() == pair("a", "1") + pair("b", "2") + b"half"
+    assert differences(before[0], tree) == []
+
+
+def test_a_pool_that_was_not_there_is_made_and_goes_again(tree: pathlib.Path) -> None:
+    before = state(tree)
+    apply(Root(str(tree)), pool_change({"a": "1"}), Says(""))
+    assert (tree / POOL[1:]).read_bytes() == pair("a", "1")
+    assert (tree / POOL[1:]).stat().st_mode & 0o777 == 0o644
+    roll_back(tree)
+    assert differences(before, tree) == []
+
+
+def test_a_pair_that_somebody_wrote_meanwhile_stays(tree: pathlib.Path) -> None:
+    pool = with_pool(tree, pair("new", "from the daemon"))
+    apply(Root(str(tree)), pool_change({"a": "1"}), Says(""))
+    assert pool.read_bytes() == pair("new", "from the daemon") + pair("a", "1")
+
+
+def test_the_lock_of_the_daemon_is_waited_for(tree: pathlib.Path) -> None:
+    pool = with_pool(tree, b"")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:  # the daemon: writes while it holds the lock
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        with pool.open("r+b") as stream:
+            fcntl.lockf(stream, fcntl.LOCK_EX)
+            os.write(writing, b"locked")
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            signal.sigwait({signal.SIGALRM})
+            stream.write(pair("b", "2"))
+        os._exit(0)
+    os.read(reading, 6)
+    apply(Root(str(tree)), pool_change({"a": "1"}), Says(""))
+    os.waitpid(child, 0)
+    os.close(reading)
+    os.close(writing)
+    assert pool.read_bytes() == pair("b", "2") + pair("a", "1")
