@@ -14,6 +14,7 @@ import typing as t
 from ._errors import GuestError
 
 TIMEOUT = 60  # seconds; the journal of a long boot on a slow disk takes some
+SETTLING_TIMEOUT = 300  # seconds; units wait 90 for devices that do not come
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUESTIONS: t.Mapping[str, t.Tuple[str, ...]] = {
     "addresses": ("ip", "-json", "address", "show"),
@@ -21,10 +22,11 @@ _QUESTIONS: t.Mapping[str, t.Tuple[str, ...]] = {
     "phase": ("systemctl", "is-system-running"),
     "routes 4": ("ip", "-json", "-4", "route", "show", "default"),
     "routes 6": ("ip", "-json", "-6", "route", "show", "default"),
+    "settled phase": ("systemctl", "is-system-running", "--wait"),
     "unit files": ("systemctl", "list-unit-files", "--plain", "--no-legend", "--no-pager", "--full"),
     "units": ("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full"),
 }
-_ANSWERS_BY_STATUS = ("phase",)  # a status other than 0 is part of the answer
+_ANSWERS_BY_STATUS = ("phase", "settled phase")  # a status other than 0 is part of the answer
 
 
 def ask(question: str) -> str | None:
@@ -38,7 +40,7 @@ def ask(question: str) -> str | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            timeout=TIMEOUT,
+            timeout=SETTLING_TIMEOUT if question == "settled phase" else TIMEOUT,
             check=False,
         )
     except FileNotFoundError:

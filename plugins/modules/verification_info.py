@@ -30,6 +30,10 @@ options:
     description: Whether a legacy network adapter may stay attached, unused, for instance to start by PXE.
     type: bool
     default: false
+  wait:
+    description: Whether to wait until the guest has finished its boot, for at most five minutes.
+    type: bool
+    default: false
 seealso:
   - module: rehost.hyperv.guest_adaptation
   - module: rehost.hyperv.readiness_info
@@ -115,11 +119,12 @@ def main() -> None:
         {
             "hypervisor": {"type": "str", "choices": ["hyperv", "xen"], "default": "hyperv"},
             "keep_legacy": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": False},
         },
         lambda facts, arguments: report.verification(
             verification.verify(facts, verification.Wanted(arguments["hypervisor"], arguments["keep_legacy"]))
         ),
-        lambda arguments: EVERYTHING | {"state"},
+        lambda arguments: EVERYTHING | ({"state", "settled"} if arguments["wait"] else {"state"}),
     )
 
 

@@ -56,8 +56,8 @@ EVERYTHING = frozenset(
 )
 """The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels), C(connections)
 (which are connections, default routes and mentions) needs C(network). Only a rollback asks for
-C(history), only a preparation and a verification for C(state), and only who exchanges pairs with the host for
-C(kvp)."""
+C(history), only a preparation and a verification for C(state) (with C(settled) after the end of the boot), and only who
+exchanges pairs with the host for C(kvp)."""
 
 _SPACE = ("/", "/boot", "/var/tmp")
 _DISK = re.compile(r"(?:xvd|sd|hd|vd)a")
@@ -123,7 +123,11 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
     if "state" in parts:
         from . import state  # asks programs of the running guest, which takes time
 
-        facts = dataclasses.replace(facts, state=state.gather(root, note), baseline=state.gather_baseline(root, note))
+        facts = dataclasses.replace(
+            facts,
+            state=state.gather(root, note, is_awaited="settled" in parts),
+            baseline=state.gather_baseline(root, note),
+        )
     return dataclasses.replace(facts, problems=tuple(problems))
 
 

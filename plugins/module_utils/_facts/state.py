@@ -49,13 +49,15 @@ def gather_baseline(root: Root, note: Note) -> Baseline | None:
         return None
 
 
-def gather(root: Root, note: Note) -> State | None:
-    """How the guest is; None when it is not running."""
+def gather(root: Root, note: Note, *, is_awaited: bool = False) -> State | None:
+    """How the guest is (C(is_awaited): when it has finished its boot); None when it is not running."""
     if not root.is_live:
         return None
     reader = KernelReader(root, note)
-    uuids = _uuids(reader)
+    if is_awaited:
+        _ask(reader, "settled phase")
     phase = (_ask(reader, "phase") or "").strip()
+    uuids = _uuids(reader)
     has_systemd = phase not in ("", "offline", "unknown")
     return State(
         boot_id=reader.line("/proc/sys/kernel/random/boot_id") or "",
