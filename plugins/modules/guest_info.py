@@ -66,6 +66,18 @@ guest:
       type: list
       elements: dict
       returned: always
+    connections:
+      description:
+        - Interfaces as ifupdown, systemd-networkd, netplan and NetworkManager are told to configure them, by what they
+          are matched (C(name), C(patterns), C(macs), C(drivers)) and what they are made of (C(lowers), C(uppers)).
+      type: list
+      elements: dict
+      returned: always
+    default_routes:
+      description: Default routes of the running kernel, with interface, gateway and family.
+      type: list
+      elements: dict
+      returned: always
     disks:
       description: Whole disks that the running kernel sees, with driver, kind and size in bytes.
       type: list

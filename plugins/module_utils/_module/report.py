@@ -37,6 +37,10 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
         },
         "vmbus": facts.hypervisor.vmbus,
         "nics": facts.nics,
+        "connections": [
+            {"stack": found.stack, "path": found.path, **vars(found.connection)} for found in facts.connections
+        ],
+        "default_routes": facts.default_routes,
         "disks": facts.disks,
         "block_devices": [
             {

@@ -8,6 +8,7 @@ import json
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import gather
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats._connection import Connection
 from ansible_collections.rehost.hyperv.plugins.module_utils._module import report
 from ansible_collections.rehost.hyperv.plugins.module_utils._module.guest_module import clean
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import readiness
@@ -25,6 +26,14 @@ def facts(tmp_path_factory):
 def test_every_fact_can_be_written_as_json(facts):
     result = clean(report.guest(facts))
     assert json.loads(json.dumps(result)) == result
+
+
+def test_the_network_is_shown_as_it_is_configured(facts):
+    [loopback, ethernet] = clean(report.guest(facts))["connections"]
+    assert (loopback["kind"], loopback["stack"]) == ("loopback", "ifupdown")
+    assert loopback["path"] == "/etc/network/interfaces"
+    assert ethernet["name"] == "enX0"
+    assert set(ethernet) == {"stack", "path", *Connection.__dataclass_fields__}
 
 
 def test_a_kernel_is_shown_with_its_drivers_and_its_image(facts):
