@@ -73,8 +73,9 @@ def gather(root: Root, note: t.Callable[[Problem], None], kernel_log: str | None
     """What tells on what the guest runs. C(kernel_log) is the running kernel's, where the caller can have it.
 
     Where it is not given, or has lost its beginning, the newest log in /var/log counts that holds a boot: on a running
-    guest only one written to since this boot, because older ones may tell of another hypervisor. The journal is not
-    read.
+    guest only one written to since this boot, because older ones may tell of another hypervisor. Where there is none,
+    as without rsyslog, it is the newest file of the journal that holds one; of a guest that is not running only, for
+    the kernel of a running one has its log itself.
     """
     reader = KernelReader(root, note)
     log = _read_log(reader, kernel_log or "")
@@ -188,6 +189,12 @@ def _read_log(reader: KernelReader, kernel_log: str) -> KernelLog:
         text = reader.tail(path, LOG_TAIL)
         if _last_boot(text) is not None:
             return parse_kernel_log(text, path)
+    if not reader.root.is_live:
+        from . import journal  # only where there is nothing else
+
+        found = journal.last_boot(reader)
+        if found is not None:
+            return parse_kernel_log(found.text, found.path)
     return parse_kernel_log(kernel_log)
 
 
