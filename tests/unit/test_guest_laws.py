@@ -27,6 +27,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
     initramfs_modules,
     integration_services,
     kernel_cmdline,
+    nic_switch,
     readiness,
     rollback,
     xen_leftovers,
@@ -40,6 +41,7 @@ from ansible_collections.rehost.hyperv.plugins.modules import integration_servic
 from ansible_collections.rehost.hyperv.plugins.modules import kernel_cmdline as kernel_cmdline_module
 from ansible_collections.rehost.hyperv.plugins.modules import kvp as kvp_module
 from ansible_collections.rehost.hyperv.plugins.modules import kvp_info as kvp_info_module
+from ansible_collections.rehost.hyperv.plugins.modules import nic_switch as nic_switch_module
 from ansible_collections.rehost.hyperv.plugins.modules import rollback as rollback_module
 from ansible_collections.rehost.hyperv.plugins.modules import xen_leftovers as xen_leftovers_module
 from ansible_collections.rehost.hyperv.tests.unit import guest_tree, initramfs_builder
@@ -232,7 +234,7 @@ EXPECTED = {
 }
 # what stays on a guest that must still boot on Xen
 HARMLESS = {
-    *("network.xen-name", "xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"),
+    *("xen.guest-tools", "xen.guest-tools-files", "xen.sysctl", "xen.module-options"),
     *("integration.daemons-unavailable", "integration.memory-32bit"),
 }
 HARMLESS_GETTY = ("xen.getty-hvc0", "/etc/inittab")
@@ -243,6 +245,7 @@ PLANNERS: dict[str, t.Callable[[GuestFacts], Plan]] = {
     "kernel_cmdline": lambda facts: kernel_cmdline.plan(
         facts, kernel_cmdline.Wanted(consoles=kernel_cmdline.DUAL_BOOT_CONSOLES)
     ),
+    "nic_switch": lambda facts: nic_switch.plan(facts, nic_switch.Wanted()).plan,
     "initramfs_modules": lambda facts: initramfs_modules.plan(facts, initramfs_modules.Wanted(keep_xen=True)),
     "integration_services": lambda facts: integration_services.plan(facts, integration_services.Wanted()),
 }
@@ -442,6 +445,7 @@ MODULES = {
     "xen_leftovers": (xen_leftovers_module.main, {"state": "dual_boot"}),
     "block_references": (block_references_module.main, {}),
     "kernel_cmdline": (kernel_cmdline_module.main, {"consoles": ["tty0", "ttyS0,115200n8"], "absent": ["quiet"]}),
+    "nic_switch": (nic_switch_module.main, {}),
     "initramfs_modules": (initramfs_modules_module.main, {}),
     "integration_services": (integration_services_module.main, {"disk_timeout": 300}),
     "kvp": (kvp_module.main, {"present": {"role": "database"}}),

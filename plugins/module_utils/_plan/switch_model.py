@@ -22,8 +22,8 @@ class Pair:
     stack: str  # ifupdown, systemd-networkd, netplan or network-manager
     old: Nic | None  # the legacy, emulated or Xen adapter; None when it is not there (any more)
     synthetic: Nic | None  # None when it is not there yet
-    by: str  # what made them a pair: operator, mac or order
-    mac: str | None = None  # by which udev tells the synthetic adapter from others; None: by its driver alone
+    by: str  # what made them a pair: operator, mac, name (the synthetic one has it already) or order
+    macs: tuple[str, ...] = ()  # by which udev tells its adapters from others, the synthetic one's first
     uppers: tuple[str, ...] = ()  # the configured VLANs, bridges and bonds on top of it, the lowest first
 
     def report(self) -> dict[str, t.Any]:
@@ -34,7 +34,7 @@ class Pair:
             "old": _adapter(self.old),
             "synthetic": _adapter(self.synthetic),
             "by": self.by,
-            "mac": self.mac,
+            "macs": self.macs,
         }
 
 

@@ -19,7 +19,7 @@ def test_a_pair_reports_its_adapters_and_none_for_one_that_is_not_there() -> Non
         "old": {"name": "eth0", "mac": "00:15:5d:00:00:01", "driver": "tulip", "kind": "legacy"},
         "synthetic": None,
         "by": "order",
-        "mac": None,
+        "macs": (),
     }
 
 
