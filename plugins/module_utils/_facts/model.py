@@ -175,7 +175,7 @@ class ConfiguredConnection:
     """An interface as a file configures it."""
 
     stack: str  # ifupdown, systemd-networkd, netplan or network-manager
-    path: str  # where its configuration begins
+    path: str  # where its configuration begins, or where it is matched by an address
     connection: Connection
 
 

@@ -223,15 +223,17 @@ def _netplan(reader: Reader, files: list[TextFile]) -> t.Iterator[ConfiguredConn
     for _name, file in sorted(by_name.items()):
         try:
             document = netplan.parse(file.text)
-            for identity in netplan.ids(document):
-                paths.setdefault(identity, file.path)
+            for identity, connection in netplan.by_id(document).items():
+                # where it is matched by an address is where that can be changed
+                if identity not in paths or connection.macs:
+                    paths[identity] = file.path
         except GuestError as error:
             reader.note(Problem(file.path, error.message))
             continue
         documents.append(document)
     if documents:
-        for path, connection in zip(paths.values(), netplan.connections(*documents)):
-            yield ConfiguredConnection("netplan", path, connection)
+        for identity, connection in netplan.by_id(*documents).items():
+            yield ConfiguredConnection("netplan", paths[identity], connection)
 
 
 def _network_manager(reader: Reader, files: list[TextFile]) -> list[ConfiguredConnection]:

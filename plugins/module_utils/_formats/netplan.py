@@ -14,8 +14,8 @@ from .yaml_tree import Document, Mapping, Node, Scalar, Sequence, parse, render
 
 __all__ = [
     "Document",
+    "by_id",
     "connections",
-    "ids",
     "parse",
     "render",
     "with_name_for_mac",
@@ -36,8 +36,13 @@ _DEFAULT_ROUTES = ("default", "0.0.0.0/0", "::/0")
 
 
 def connections(document: Document, *later: Document) -> tuple[Connection, ...]:
-    """What one or more files configure together: one connection for each id, in the order in which they appear. Of
-    files the later ones, by name, override and add.
+    """What one or more files configure together: one connection for each id."""
+    return tuple(by_id(document, *later).values())
+
+
+def by_id(document: Document, *later: Document) -> dict[str, Connection]:
+    """The connections by their ids, in the order in which these appear. Of files the later ones, by name, override and
+    add.
 
     lowers are names where an id has one: what is made of an adapter that only its address or a pattern tells is left
     without.
@@ -50,15 +55,10 @@ def connections(document: Document, *later: Document) -> tuple[Connection, ...]:
     for group, kind in _KINDS.items():
         for name, definition in _mapping(merged.get(group)).items():
             devices[name] = (kind, _mapping(definition))
-    appearing = dict.fromkeys(name for found in (document, *later) for name in ids(found))
+    appearing = dict.fromkeys(name.value for found in (document, *later) for _group, name, _node in _definitions(found))
     matches = {name: _match(name, definition) for name, (_kind, definition) in devices.items()}
     names = {name: match[0] for name, match in matches.items()}
-    return tuple([_connection(*devices[name], matches[name], names) for name in appearing if name in devices])
-
-
-def ids(document: Document) -> tuple[str, ...]:
-    """The ids that a file defines, each once."""
-    return tuple(dict.fromkeys(name.value for _group, name, _definition in _definitions(document)))
+    return {name: _connection(*devices[name], matches[name], names) for name in appearing if name in devices}
 
 
 def with_renamed(document: Document, old: str, new: str) -> Document:

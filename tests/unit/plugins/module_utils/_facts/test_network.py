@@ -268,6 +268,8 @@ def test_files_of_netplan_are_one_configuration(tmp_path: pathlib.Path) -> None:
 network: {ethernets: {eth0: {dhcp4: true}}}
 === /etc/netplan/90-mine.yaml
 network: {ethernets: {eth0: {dhcp4: false, addresses: [192.0.2.10/24]}}, vlans: {v: {id: 1, link: eth0}}}
+=== /etc/netplan/91-match.yaml
+network: {ethernets: {eth0: {match: {macaddress: "00:16:3e:0a:00:01"}, set-name: lan0}}}
 === /etc/netplan/95-anchor.yaml
 network: &x {}
 === /lib/netplan/00-all.yaml
@@ -278,9 +280,11 @@ network: {ethernets: {eth9: {}}}
     found, problems = facts(manifest, tmp_path)
     assert found == (
         ConfiguredConnection(
-            "netplan", "/etc/netplan/50-cloud-init.yaml", Connection("ethernet", "eth0", addresses=("192.0.2.10/24",))
+            "netplan",
+            "/etc/netplan/91-match.yaml",
+            Connection("ethernet", "lan0", macs=("00:16:3e:0a:00:01",), addresses=("192.0.2.10/24",)),
         ),
-        ConfiguredConnection("netplan", "/etc/netplan/90-mine.yaml", Connection("vlan", "v", lowers=("eth0",))),
+        ConfiguredConnection("netplan", "/etc/netplan/90-mine.yaml", Connection("vlan", "v", lowers=("lan0",))),
     )
     assert [(problem.path, "an anchor" in problem.message) for problem in problems] == [
         ("/etc/netplan/95-anchor.yaml", True)

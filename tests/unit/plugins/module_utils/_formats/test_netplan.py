@@ -151,7 +151,8 @@ def test_later_files_override_and_add() -> None:
         Connection("ethernet", "eth0", addresses=("192.0.2.1/24", "192.0.2.3/24"), gateways=("192.0.2.2",)),
         Connection("ethernet", "eth1"),
     )
-    assert netplan.ids(netplan.parse(second)) == ("eth0", "eth1")
+    assert list(netplan.by_id(netplan.parse(second))) == ["eth0", "eth1"]
+    assert read(first, "network: {ethernets: 1}\n") == ()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "network:\n", "network: {version: 2}\n", "other: 1\n", "~\n"])
