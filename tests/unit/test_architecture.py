@@ -51,7 +51,17 @@ LAYERS = (
     ),
     Layer(
         UTILS + "_plan/*",
-        (*(UTILS + name for name in ("_plan/*", "_facts/model", "_formats/*", "_catalog/*", "_errors")),),
+        (
+            *(
+                UTILS + name
+                for name in ("_plan/*", "_facts/model", "_measure/model", "_formats/*", "_catalog/*", "_errors")
+            ),
+        ),
+    ),
+    Layer(
+        UTILS + "_measure/*",
+        (*(UTILS + name for name in ("_measure/*", "_formats/*", "_errors")),),
+        powers=("read", "run"),
     ),
     Layer(
         UTILS + "_apply/*",
