@@ -109,6 +109,10 @@ guest:
       description: What only makes sense on Xen.
       type: dict
       returned: always
+    integration:
+      description: Daemons, device rules, memory, disks, watchdogs and serial ports.
+      type: dict
+      returned: always
     free_bytes:
       description: Free space of the file systems that hold some directories, in bytes.
       type: dict

@@ -10,8 +10,8 @@ module: kvp_info
 short_description: Key-value pairs that a guest and its Hyper-V host share
 description:
   - Reads all pools in C(/var/lib/hyperv), which C(hv_kvp_daemon) keeps.
-  - What the daemon says of the guest by itself (pool 2, "auto": addresses, system) is made when the host asks, and is
-    in no file.
+  - What the daemon says of the guest by itself (pool 2, "auto", with addresses and system) is made when the host asks,
+    and is in no file.
 version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
 extends_documentation_fragment:

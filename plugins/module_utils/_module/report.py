@@ -70,6 +70,16 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
             "files": facts.xen.files,
             "getty_links": [path for path, _target in facts.xen.getty_links],
         },
+        "integration": {
+            "packages": [{"name": name, "version": version} for name, version in facts.integration.packages],
+            "daemons": facts.integration.daemons,
+            "rules": [file.path for file in facts.integration.rules],
+            "memory": facts.integration.memory,
+            "queues": facts.integration.queues,
+            "foreign_files": facts.integration.foreign_files,
+            "watchdogs": facts.integration.watchdogs,
+            "serial_ports": facts.integration.serial_ports,
+        },
         "free_bytes": facts.free_bytes,
         "problems": facts.problems,
     }

@@ -44,6 +44,13 @@ def test_a_kernel_is_shown_with_its_drivers_and_its_image(facts):
     assert "hv_storvsc" not in kernel["initramfs"]["modules"]
 
 
+def test_pairs_shared_with_the_host_are_not_shown(facts):
+    shown = clean(report.guest(facts))
+    assert "kvp" not in shown
+    assert shown["integration"]["packages"] == []
+    assert "/usr/lib/udev/rules.d/z10_xen-vcpu-hotplug.rules" not in shown["integration"]["rules"]
+
+
 def test_the_default_boot_entry_is_shown(facts):
     boot = clean(report.guest(facts))["boot"]
     assert boot["default"]["is_default"]
