@@ -214,6 +214,7 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
     _check(_libc.umount2(b".", _MNT_DETACH), "leaving the worker's tree")
     os.chdir("/")
     # from here on no path leads out of the overlay
+    os.makedirs("/dev", exist_ok=True)  # a tree that never ran may be without
     for point, kind, flags, options in (
         # read only: to write to /proc/sys and /proc/sysrq-trigger it is enough to be the owner
         ("/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, ""),

@@ -9,7 +9,10 @@ drivers/block/xen-blkfront.c; drivers/net/xen-netfront.c. Names are spelled with
 
 from __future__ import annotations
 
-HYPERV_STORAGE = ("hv_vmbus", "hv_storvsc", "sd_mod")
+HYPERV_BOOT = ("hv_vmbus", "hv_storvsc")
+"""Drivers of Hyper-V without which there is no disk."""
+
+HYPERV_STORAGE = (*HYPERV_BOOT, "sd_mod")
 """What it takes to see a disk on Hyper-V."""
 
 HYPERV_STAGING_STORAGE = ("hv_blkvsc",)
@@ -17,6 +20,10 @@ HYPERV_STAGING_STORAGE = ("hv_blkvsc",)
 
 HYPERV_NETWORK = ("hv_netvsc",)
 HYPERV_KEYBOARD = ("hyperv_keyboard",)
+
+HYPERV_SERVICES = ("hid_hyperv", "hv_utils", *HYPERV_KEYBOARD)
+"""Time, shutdown and key-value exchange, keyboard and mouse. Not hv_balloon, hyperv_fb, hyperv_drm, pci_hyperv and
+hv_sock: on Hyper-V, too, there are reasons to keep one of these away, so that is left to the administrator."""
 
 EMULATED_STORAGE = ("ata_piix", "sd_mod")
 """What it takes to see an IDE disk of generation 1 without the synthetic drivers."""

@@ -33,15 +33,6 @@ TOOL_FILES = (
 """Where the tools' own Makefile and install.sh put their files: github.com/xenserver/xe-guest-utilities, mk/. Not what
 they write while they run, which is there with the package as well."""
 
-HYPERV_BOOT_MODULES = ("hv_vmbus", "hv_storvsc")
-"""Without these there is no disk on Hyper-V."""
-
-HYPERV_NETWORK_MODULES = ("hv_netvsc",)
-
-HYPERV_SERVICE_MODULES = ("hid_hyperv", "hv_utils", "hyperv_keyboard")
-"""Time, shutdown and key-value exchange, keyboard and mouse. Not hv_balloon, hyperv_fb, hyperv_drm, pci_hyperv and
-hv_sock: on Hyper-V, too, there are reasons to keep one of these away, so that is left to the administrator."""
-
 MODULES = (
     "xen_blkfront",
     "xen_fbfront",

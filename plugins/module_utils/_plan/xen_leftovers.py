@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._catalog import xen
+from .._catalog import drivers, xen
 from .._formats import initramfs_modules, inittab, modprobe_conf, sysctl_conf
 from .model import Change, FileChange, Finding, LinkChange, Plan
 
@@ -27,7 +27,7 @@ _XEN_CONSOLE = re.compile(r"[hx]vc[0-9]+")
 _SCREEN = re.compile(r"tty[1-6]")
 _ANY_SCREEN = re.compile(r"tty[0-9]+")
 _OFF = frozenset({"/bin/false", "/bin/true", "/usr/bin/false", "/usr/bin/true", ":"})
-_HYPERV_MODULES = (*xen.HYPERV_BOOT_MODULES, *xen.HYPERV_NETWORK_MODULES, *xen.HYPERV_SERVICE_MODULES)
+_HYPERV_MODULES = (*drivers.HYPERV_BOOT, *drivers.HYPERV_NETWORK, *drivers.HYPERV_SERVICES)
 
 
 def plan(facts: GuestFacts, state: str) -> Plan:
@@ -181,13 +181,13 @@ def _is_of_xen(entry: modprobe_conf.Entry) -> bool:
 
 
 def _blacklist_finding(path: str, entry: modprobe_conf.Entry, module: str) -> Finding:
-    if module in xen.HYPERV_BOOT_MODULES:
+    if module in drivers.HYPERV_BOOT:
         effect = "the guest does not find its disks"
-    elif module in xen.HYPERV_NETWORK_MODULES:
+    elif module in drivers.HYPERV_NETWORK:
         effect = "the guest has no network"
     else:
         effect = "integration services or input devices do not work"
-    blocks = module not in xen.HYPERV_SERVICE_MODULES
+    blocks = module not in drivers.HYPERV_SERVICES
     return Finding(
         id="xen.blacklists-hyperv",
         severity="error" if blocks else "warning",

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rehost.hyperv.plugins.module_utils._catalog import xen
+from ansible_collections.rehost.hyperv.plugins.module_utils._catalog import drivers, xen
 
-HYPERV = (*xen.HYPERV_BOOT_MODULES, *xen.HYPERV_NETWORK_MODULES, *xen.HYPERV_SERVICE_MODULES)
+HYPERV = (*drivers.HYPERV_BOOT, *drivers.HYPERV_NETWORK, *drivers.HYPERV_SERVICES)
 
 
 @pytest.mark.parametrize("name", [*xen.MODULES, *HYPERV])
