@@ -123,7 +123,9 @@ def _is_at_home(facts: GuestFacts, pairs: t.Sequence[Pair]) -> bool:
         and not network_rules.given(facts.network)
         and not any(nic.kind in network_pairs.OLD_KINDS for nic in facts.nics)
         and all(
-            pair.synthetic is not None and pair.synthetic.name == pair.name == pair.configured and pair.by == "name"
+            pair.synthetic is not None
+            and pair.synthetic.name == pair.name == pair.configured
+            and pair.by in ("name", "mac")
             for pair in pairs
         )
     )

@@ -177,6 +177,12 @@ def test_a_guest_made_on_hyper_v_with_synthetic_adapters_needs_nothing(tmp_path:
     assert (bool(switch.plan), switch.renames, switch.host_actions) == (False, (), ())
 
 
+def test_a_guest_that_finds_its_synthetic_adapter_by_its_address_needs_nothing(tmp_path: pathlib.Path) -> None:
+    facts = build(tmp_path, f"=== {NETWORKD}\n[Match]\nMACAddress={MAC}\n\n[Network]\nDHCP=yes\n")
+    switch = plan(running(facts, "hyperv", nic("eth0", "synthetic", MAC)))
+    assert (bool(switch.plan), switch.renames, switch.host_actions) == (False, (), ())
+
+
 def test_a_virtual_function_is_never_an_adapter_of_its_own(tmp_path: pathlib.Path) -> None:
     facts = build(tmp_path, ETH0)
     live = running(facts, "hyperv", nic("eth0", "synthetic", MAC), nic("enP1s2", "virtual-function", MAC))
