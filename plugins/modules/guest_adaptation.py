@@ -12,6 +12,7 @@ description:
   - Does what M(rehost.hyperv.block_references), M(rehost.hyperv.kernel_cmdline), M(rehost.hyperv.xen_leftovers) and
     M(rehost.hyperv.initramfs_modules) do, in this order, as one plan. The guest is looked at once, and each initramfs
     image is built at most once, from the configuration as the others leave it.
+  - If asked, also stages what M(rehost.hyperv.nic_switch) and M(rehost.hyperv.integration_services) do.
   - Can write down how the guest is before the move (the baseline), with which M(rehost.hyperv.verification_info)
     compares it afterwards.
   - The guest boots on both hypervisors then, unless O(keep_xen) is false, which ends that.
@@ -21,6 +22,12 @@ extends_documentation_fragment:
   - rehost.hyperv.guest
   - rehost.hyperv.guest.changes
 options:
+  boot:
+    description:
+      - Whether what decides on booting is adapted at all. Without it only what O(network), O(integration) and
+        O(baseline) ask for is done.
+    type: bool
+    default: true
   keep_xen:
     description:
       - Whether the guest must still boot on Xen. Without it what belonged to Xen goes, as far as it is in files;
@@ -38,6 +45,40 @@ options:
     type: list
     elements: str
     default: []
+  network:
+    description:
+      - Whether the network configuration is staged for the synthetic adapter, as M(rehost.hyperv.nic_switch) does in
+        its mode V(staged). It takes effect when the guest starts with that adapter.
+    type: bool
+    default: false
+  pairs:
+    description:
+      - Which adapter stands for which configured interface, where nothing tells by itself.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: The configured interface, by its name or the MAC address of its adapter.
+        type: str
+        required: true
+      to:
+        description: MAC address of the synthetic adapter.
+        type: str
+      name:
+        description: Name that the configuration says afterwards.
+        type: str
+  keep_legacy:
+    description: Whether the legacy adapter stays attached, unused, for instance to start by PXE.
+    type: bool
+    default: false
+  vm_name:
+    description: What the host calls the virtual machine, for RV(after.host_actions).
+    type: str
+  integration:
+    description: Whether daemons, rules and settings are staged as M(rehost.hyperv.integration_services) does.
+    type: bool
+    default: false
   baseline:
     description:
       - Whether the state of a running guest is written to C(/var/lib/rehost-hyperv/baseline.json) in it.
@@ -54,6 +95,8 @@ options:
     choices: [xen, hyperv]
     default: []
 seealso:
+  - module: rehost.hyperv.integration_services
+  - module: rehost.hyperv.nic_switch
   - module: rehost.hyperv.verification_info
   - module: rehost.hyperv.rollback
 """
@@ -161,10 +204,21 @@ before:
       type: str
       returned: always
       sample: xen-hvm
+    adapters:
+      description: The kinds of network adapters that the running guest has, as M(rehost.hyperv.guest_info) names them.
+      type: list
+      elements: str
+      returned: always
+      sample: [legacy, synthetic]
     guest_tools:
       description: Packages of Xen's guest tools that are installed.
       type: list
       elements: str
+      returned: always
+    host_actions:
+      description: What is to be done on the Hyper-V host for the network, as M(rehost.hyperv.nic_switch) returns it.
+      type: list
+      elements: dict
       returned: always
     findings:
       description: Everything that the assessment found.
@@ -178,33 +232,12 @@ after:
 """
 
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import EVERYTHING
-from ansible_collections.rehost.hyperv.plugins.module_utils._module import report
+from ansible_collections.rehost.hyperv.plugins.module_utils._module import adaptation
 from ansible_collections.rehost.hyperv.plugins.module_utils._module.guest_module import run
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan import adaptation
 
 
 def main() -> None:
-    run(
-        {
-            "keep_xen": {"type": "bool", "default": True},
-            "consoles": {"type": "list", "elements": "str"},
-            "modules": {"type": "list", "elements": "str", "default": []},
-            "baseline": {"type": "str", "choices": ["none", "first", "latest"], "default": "none"},
-            "hypervisors": {"type": "list", "elements": "str", "choices": ["xen", "hyperv"], "default": []},
-        },
-        lambda facts, arguments: adaptation.plan(
-            facts,
-            adaptation.Wanted(
-                keep_xen=arguments["keep_xen"],
-                consoles=None if arguments["consoles"] is None else tuple(arguments["consoles"]),
-                modules=tuple(arguments["modules"]),
-                baseline=arguments["baseline"],
-                hypervisors=tuple(arguments["hypervisors"]),
-            ),
-        ),
-        EVERYTHING | {"state"},
-        report.adaptation,
-    )
+    run(adaptation.ARGUMENTS, adaptation.plan, EVERYTHING | {"state", "kvp"}, adaptation.judge)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,12 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Command, FileChange, Plan
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 from ansible_collections.rehost.hyperv.plugins.modules import block_references as block_references_module
-from ansible_collections.rehost.hyperv.plugins.modules import guest_info, readiness_info
+from ansible_collections.rehost.hyperv.plugins.modules import (
+    guest_adaptation,
+    guest_info,
+    readiness_info,
+    verification_info,
+)
 from ansible_collections.rehost.hyperv.plugins.modules import initramfs_modules as initramfs_modules_module
 from ansible_collections.rehost.hyperv.plugins.modules import integration_services as integration_services_module
 from ansible_collections.rehost.hyperv.plugins.modules import kernel_cmdline as kernel_cmdline_module
@@ -442,6 +447,8 @@ def test_another_process_makes_the_same_plan(tmp_path: pathlib.Path) -> None:
 MODULES = {
     "guest_info": (guest_info.main, {}),
     "readiness_info": (readiness_info.main, {}),
+    "verification_info": (verification_info.main, {}),
+    "guest_adaptation": (guest_adaptation.main, {"baseline": "latest"}),
     "xen_leftovers": (xen_leftovers_module.main, {"state": "dual_boot"}),
     "block_references": (block_references_module.main, {}),
     "kernel_cmdline": (kernel_cmdline_module.main, {"consoles": ["tty0", "ttyS0,115200n8"], "absent": ["quiet"]}),

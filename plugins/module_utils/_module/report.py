@@ -96,17 +96,6 @@ def readiness(judged: Readiness) -> dict[str, t.Any]:
     }
 
 
-def adaptation(facts: GuestFacts) -> dict[str, t.Any]:
-    """What guest_adaptation tells of a guest before and after."""
-    from .._plan.readiness import assess  # guest_info needs none of it
-
-    return {
-        "hypervisor": hypervisor.judge(facts.hypervisor).name,
-        "guest_tools": [name for name, _version in facts.xen.packages],
-        **readiness(assess(facts)),
-    }
-
-
 def verification(verified: Verification) -> dict[str, t.Any]:
     """The result of verification_info."""
     return {

@@ -16,7 +16,15 @@ from .._catalog.paths import BASELINE
 from .._errors import GuestError
 from .._facts.model import TextFile
 from .._formats import guest_state
-from . import block_references, hypervisor, initramfs_modules, kernel_cmdline, xen_leftovers
+from . import (
+    block_references,
+    hypervisor,
+    initramfs_modules,
+    integration_services,
+    kernel_cmdline,
+    nic_switch,
+    xen_leftovers,
+)
 from .model import Change, FileChange, Plan
 
 if t.TYPE_CHECKING:
@@ -29,12 +37,16 @@ HYPERVISORS: t.Mapping[str, tuple[str, ...]] = {"xen": ("xen-hvm", "xen-pv", "xe
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """keep_xen: the guest must boot on Xen as well. consoles: None are those that fit C(keep_xen). baseline: one of
-    BASELINES. hypervisors: keys of HYPERVISORS, the guest must run on one of them; () asks for nothing."""
+    """boot: what decides whether it boots. keep_xen: it must boot on Xen as well. consoles: None are those that fit
+    C(keep_xen). network and integration: None leaves them alone. baseline: one of BASELINES. hypervisors: keys of
+    HYPERVISORS, the guest must run on one of them; () asks for nothing."""
 
+    boot: bool = True
     keep_xen: bool = True
     consoles: tuple[str, ...] | None = None
     modules: tuple[str, ...] = ()
+    network: nic_switch.Wanted | None = None
+    integration: integration_services.Wanted | None = None
     baseline: str = "none"
     hypervisors: tuple[str, ...] = ()
 
@@ -46,13 +58,19 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     consoles = wanted.consoles
     if consoles is None:
         consoles = kernel_cmdline.DUAL_BOOT_CONSOLES if wanted.keep_xen else kernel_cmdline.HYPERV_CONSOLES
-    steps: tuple[t.Callable[[GuestFacts], Plan], ...] = (
-        lambda seen: _baseline(seen, wanted.baseline),
-        block_references.plan,
-        lambda seen: kernel_cmdline.plan(seen, kernel_cmdline.Wanted(consoles=consoles)),
-        lambda seen: xen_leftovers.plan(seen, "dual_boot" if wanted.keep_xen else "absent"),
-        lambda seen: initramfs_modules.plan(seen, initramfs_modules.Wanted(wanted.keep_xen, wanted.modules)),
-    )
+    network, integration = wanted.network, wanted.integration
+    steps: list[t.Callable[[GuestFacts], Plan]] = [lambda seen: _baseline(seen, wanted.baseline)]
+    if network is not None:
+        steps.append(lambda seen: nic_switch.plan(seen, network).plan)
+    if integration is not None:
+        steps.append(lambda seen: integration_services.plan(seen, integration))
+    if wanted.boot:
+        steps += (
+            block_references.plan,
+            lambda seen: kernel_cmdline.plan(seen, kernel_cmdline.Wanted(consoles=consoles)),
+            lambda seen: xen_leftovers.plan(seen, "dual_boot" if wanted.keep_xen else "absent"),
+            lambda seen: initramfs_modules.plan(seen, initramfs_modules.Wanted(wanted.keep_xen, wanted.modules)),
+        )
     plans = []
     for step in steps:
         plans.append(step(facts))
@@ -110,7 +128,7 @@ def _require_hypervisor(facts: GuestFacts, wanted: tuple[str, ...]) -> None:
     if wanted and not any(verdict.name in HYPERVISORS[name] for name in wanted):
         raise GuestError(
             f"this is for a guest on {' or '.join([_TITLES[name] for name in wanted])}, and nothing was changed. "
-            f"{verdict.explanation}",
+            f"{verdict.explanation.rstrip('.')}",
             hint="Take the host out of the play, or see guest_info for the evidence if the verdict is wrong.",
         )
 
