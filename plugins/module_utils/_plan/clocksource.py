@@ -28,6 +28,8 @@ import typing as t
 from .._catalog import hypervisor as catalog
 from .._formats import kernel_cmdline
 from . import hypervisor
+from . import kernel_cmdline as kernel_cmdline_plan
+from .model import Finding, Plan, RuntimeSetting
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
@@ -39,10 +41,41 @@ HYPERV_SOURCES = (TSC_PAGE, *MSR)
 EMULATED = ("acpi_pm", "hpet", "pit", "jiffies", "refined-jiffies")
 """Timers that the host emulates one reading at a time, and the count of timer interrupts, some of which get lost."""
 
+CURRENT = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+OBSOLETE: tuple[tuple[str, str], ...] = (
+    ("clocksource=xen", "it exists on Xen alone, and there the kernel finds it by itself"),
+    ("clocksource=acpi_pm", "an emulated timer; advice for hypervisors before Hyper-V"),
+    ("clocksource=pit", "an emulated timer whose interrupts get lost; advice for hypervisors before Hyper-V"),
+    ("clocksource=*jiffies", "a count of timer interrupts, of which a virtual machine loses some"),
+    ("clocksource=hpet", "Hyper-V has no HPET"),
+    ("clocksource=kvm-clock", "it exists on KVM alone"),
+    (
+        "clock=*",
+        "the name that clocksource= had before Linux 2.6.18; clock=pit is Microsoft's advice for Virtual Server 2005",
+    ),
+    ("notsc", "it takes away the TSC, from which the clocksource of Hyper-V is computed"),
+    ("divider=*", "Red Hat's kernels of 2007 slowed the tick by it; Debian's never knew it"),
+    ("independent_wallclock*", "it is for paravirtual kernels of XenSource, and no other kernel knows it"),
+    ("xen.independent_wallclock*", "a setting of XenSource's kernels (sysctl), and no argument of any kernel"),
+)
+"""Arguments that pin a clocksource, or once did, with what is wrong with them."""
+_PINNED_TSC = (
+    "clocksource=tsc",
+    "right only where the host offers an invariant TSC, and there the kernel chooses it by itself",
+)
+
 _FIRST_MSR = (2, 6, 36)
 _FIRST_TSC_PAGE = (4, 9)
 _FIRST_INVARIANT = (5, 5)
 _FIRST_TSC_PREFERRED = (5, 13)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """C(force): a clocksource that is set and pinned whatever is said against it; None lets the kernel choose."""
+
+    force: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +89,9 @@ class Verdict:
     expected: str | None  # the best one; of a guest that is not running, on Hyper-V as far as it is known
     forced_by: tuple[str, ...]  # arguments of the running kernel that decide on the clocksource
     reason: str
+
+    def report(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
 
     @property
     def is_settable(self) -> bool:
@@ -83,6 +119,113 @@ def judge(facts: GuestFacts) -> Verdict:
         better = next((name for name in clock.available if name not in EMULATED), None)
         return verdict(is_right, clock.current if is_right else better, _elsewhere(platform, clock.current, is_right))
     return verdict(*_on_hyperv(clock.current, clock.available, version, facts.hypervisor.features))
+
+
+def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
+    """What it takes for the right clocksource to be used, now and after every boot; needs the facts of C(judge)."""
+    verdict = judge(facts)
+    stale = _stale(facts, wanted)
+    boot = kernel_cmdline_plan.plan(
+        facts,
+        kernel_cmdline_plan.Wanted(
+            present=(f"clocksource={wanted.force}",) if wanted.force else (),
+            absent=tuple([pattern for pattern, _reason in stale]),
+        ),
+    )
+    return Plan(
+        changes=(*_settings(facts, verdict, wanted), *boot.changes),
+        findings=(
+            *_pin_findings(facts, stale),
+            *_verdict_findings(verdict, wanted),
+            *(finding for finding in boot.findings if finding.id.startswith("boot.")),
+        ),
+    )
+
+
+def _settings(facts: GuestFacts, verdict: Verdict, wanted: Wanted) -> t.Iterator[RuntimeSetting]:
+    target = wanted.force or (verdict.expected if verdict.is_settable else None)
+    if facts.is_live and verdict.current and target in verdict.available and target != verdict.current:
+        reason = "asked for" if wanted.force else verdict.reason
+        yield RuntimeSetting(CURRENT, verdict.current, target, reason)
+
+
+def _stale(facts: GuestFacts, wanted: Wanted) -> tuple[tuple[str, str], ...]:
+    """Patterns of arguments that no kernel of this guest should get, and why."""
+    if wanted.force:
+        others = [pattern for pattern in OBSOLETE if not pattern[0].startswith("clocksource=")]
+        return (*others, *_pinned_otherwise(facts, wanted.force))
+    if _has_invariant_tsc(facts):
+        return OBSOLETE
+    return (*OBSOLETE, _PINNED_TSC)
+
+
+def _pinned_otherwise(facts: GuestFacts, force: str) -> list[tuple[str, str]]:
+    # as far as the menu and the settings name them: a pattern for all but one there is none
+    found = dict.fromkeys(
+        [
+            f"clocksource={value}"
+            for text in (*(entry.cmdline for entry in facts.boot.entries), *(file.text for file in facts.boot.defaults))
+            for value in re.findall(r"clocksource=([\w.-]+)", text)
+            if value != force
+        ]
+    )
+    return [(pattern, f"{force} is asked for") for pattern in found]
+
+
+def _has_invariant_tsc(facts: GuestFacts) -> bool:
+    features = facts.hypervisor.features
+    return features is not None and bool(features & catalog.FEATURE_TSC_INVARIANT)
+
+
+def _pin_findings(facts: GuestFacts, stale: tuple[tuple[str, str], ...]) -> t.Iterator[Finding]:
+    found: dict[str, str] = {}
+    for entry in facts.boot.entries:
+        line = kernel_cmdline.parse(entry.cmdline)
+        for pattern, reason in stale:
+            kept = kernel_cmdline.without(line, pattern).kernel_arguments
+            for argument in line.kernel_arguments:
+                if argument.text not in [one.text for one in kept]:
+                    found.setdefault(argument.text, reason)
+    for text, reason in found.items():
+        yield Finding(
+            "clocksource.pinned",
+            "warning",
+            text,
+            f"the boot loader gives the kernel {text}: {reason}",
+            "clocksource removes it; the kernel then chooses by itself, on any hypervisor",
+        )
+
+
+def _verdict_findings(verdict: Verdict, wanted: Wanted) -> t.Iterator[Finding]:
+    if wanted.force:
+        if verdict.current is not None and wanted.force not in verdict.available:
+            yield Finding(
+                "clocksource.not-offered",
+                "warning",
+                wanted.force,
+                f"{wanted.force} is asked for, and the running kernel has only {' '.join(verdict.available)}: it keeps "
+                f"{verdict.current}",
+                "ask for one that is there, or for none",
+            )
+        return
+    if verdict.is_right is not False:
+        return
+    if verdict.is_settable:
+        yield Finding(
+            "clocksource.wrong",
+            "warning",
+            verdict.current or "",
+            verdict.reason,
+            "clocksource sets it, and removes what forces the wrong one",
+        )
+        return
+    yield Finding(
+        "clocksource.none",
+        "warning",
+        verdict.current or "",
+        verdict.reason,
+        "install a kernel that has a clocksource for this hypervisor; chrony holds more than other time services",
+    )
 
 
 def kernel_version(release: str | None) -> tuple[int, ...]:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import typing as t
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import GuestFacts
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import clocksource
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan.clocksource import judge
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.clocksource import Wanted, judge, plan
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import FileChange, Plan, RuntimeSetting
 from ansible_collections.rehost.hyperv.tests.unit import small_guest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +162,122 @@ def test_what_is_expected_is_there_and_what_is_right_has_a_reason(
     assert reason.endswith(".")
     if current in clocksource.EMULATED and expected is not None:
         assert is_right is False
+
+
+ROOT = f"root=UUID={small_guest.ROOT_UUID} ro"
+
+
+def pinned(arguments: str, **more: t.Any) -> str:
+    """The sections of a guest whose menu and settings give the kernel these arguments."""
+    return small_guest.grub(small_guest.entry(small_guest.VERSION, f"{ROOT} {arguments} quiet")) + small_guest.defaults(
+        arguments, **more
+    )
+
+
+def texts(found: Plan) -> t.Dict[str, str]:
+    return {change.path: change.after or "" for change in found.changes if isinstance(change, FileChange)}
+
+
+def settings(found: Plan) -> t.List[t.Tuple[str, str]]:
+    return [(change.before, change.after) for change in found.changes if isinstance(change, RuntimeSetting)]
+
+
+def live(facts: GuestFacts) -> GuestFacts:
+    return dataclasses.replace(facts, is_live=True)
+
+
+def ids(found: Plan) -> t.List[str]:
+    return [finding.id for finding in found.findings]
+
+
+def test_a_guest_as_it_should_be_is_left_alone(tmp_path: pathlib.Path) -> None:
+    found = plan(live(look(tmp_path, PAGE)), Wanted())
+
+    assert not found
+    assert found.findings == ()
+
+
+def test_a_wrong_clocksource_is_set_right_where_the_guest_runs(tmp_path: pathlib.Path) -> None:
+    facts = look(tmp_path, "acpi_pm")
+
+    assert settings(plan(live(facts), Wanted())) == [("acpi_pm", PAGE)]
+    assert ids(plan(live(facts), Wanted())) == ["clocksource.wrong"]
+    assert settings(plan(facts, Wanted())) == []
+
+
+def test_a_kernel_that_has_nothing_better_is_left_alone_and_told_of(tmp_path: pathlib.Path) -> None:
+    found = plan(live(look(tmp_path, "acpi_pm", "acpi_pm pit", version="2.6.32-5-amd64")), Wanted())
+
+    assert not found
+    assert ids(found) == ["clocksource.none"]
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *("clocksource=xen", "clocksource=acpi_pm", "clocksource=pit", "clocksource=jiffies", "clocksource=hpet"),
+        *("clocksource=refined-jiffies", "clock=pit", "notsc", "divider=10", "independent_wallclock=1"),
+        *("xen.independent_wallclock=1", "clocksource=tsc", "clocksource=kvm-clock"),
+    ],
+)
+@pytest.mark.parametrize("platform", [HYPERV, XEN, ""])
+def test_what_pins_a_wrong_one_goes_from_menu_and_settings(
+    argument: str, platform: str, tmp_path: pathlib.Path
+) -> None:
+    found = plan(small_guest.look(tmp_path, platform + pinned(argument)), Wanted())
+    after = texts(found)
+
+    assert f"{ROOT} quiet\n" in after["/boot/grub/grub.cfg"]
+    assert 'GRUB_CMDLINE_LINUX=""\n' in after["/etc/default/grub"]
+    assert [(finding.id, finding.subject) for finding in found.findings] == [("clocksource.pinned", argument)]
+    again = plan(
+        small_guest.look(tmp_path / "again", "".join(f"=== {path}\n{text}" for path, text in after.items())), Wanted()
+    )
+    assert not again
+    assert again.findings == ()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["clocksource=hyperv_clocksource_tsc_page", "tsc=reliable", "nohpet", "clocksource_failover", "noclock=1"],
+)
+def test_what_pins_nothing_wrong_stays(arguments: str, tmp_path: pathlib.Path) -> None:
+    assert not plan(small_guest.look(tmp_path, pinned(arguments)), Wanted())
+
+
+def test_a_tsc_that_is_pinned_stays_where_it_is_right(tmp_path: pathlib.Path) -> None:
+    manifest = pinned("clocksource=tsc")
+    facts = look(tmp_path, "tsc", "tsc " + PAGE_KERNEL, features=INVARIANT)
+    boot = small_guest.look(tmp_path / "boot", manifest).boot
+
+    assert not plan(live(dataclasses.replace(facts, boot=boot)), Wanted())
+
+
+def test_one_that_is_forced_is_set_and_pinned(tmp_path: pathlib.Path) -> None:
+    facts = live(look(tmp_path, PAGE))
+    boot = small_guest.look(tmp_path / "boot", pinned("clocksource=xen notsc")).boot
+    found = plan(dataclasses.replace(facts, boot=boot), Wanted(force="acpi_pm"))
+
+    assert settings(found) == [(PAGE, "acpi_pm")]
+    assert "clocksource=acpi_pm" in texts(found)["/boot/grub/grub.cfg"]
+    assert "clocksource=xen" not in texts(found)["/boot/grub/grub.cfg"]
+    assert "notsc" not in texts(found)["/etc/default/grub"]
+    after = "".join(f"=== {path}\n{text}" for path, text in texts(found).items())
+    boot = small_guest.look(tmp_path / "again", after).boot
+    assert not plan(live(dataclasses.replace(look(tmp_path / "b", "acpi_pm"), boot=boot)), Wanted(force="acpi_pm"))
+
+
+def test_one_that_is_not_there_cannot_be_forced_now(tmp_path: pathlib.Path) -> None:
+    found = plan(live(look(tmp_path, PAGE)), Wanted(force="hpet"))
+
+    assert settings(found) == []
+    assert ids(found) == ["clocksource.not-offered"]
+
+
+def test_the_verdict_is_plain_data(tmp_path: pathlib.Path) -> None:
+    report = judge(look(tmp_path, "acpi_pm", cmdline="clocksource=acpi_pm")).report()
+
+    assert report["current"] == "acpi_pm"
+    assert report["expected"] == PAGE
+    assert report["forced_by"] == ("clocksource=acpi_pm",)
+    assert report["is_right"] is False
