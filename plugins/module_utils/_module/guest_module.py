@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
     from .._image.guest import GuestDisk
     from .._image.volumes import Layout
-    from .._plan.model import Plan
+    from .._plan.model import Change, Plan
 
 ARGUMENTS: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/"},
@@ -91,10 +91,22 @@ def run(
         **judged,
     }
     if module._diff:
-        result["diff"] = [change.diff() for change in plan.changes] + [
+        result["diff"] = [difference(change) for change in plan.changes] + [
             {"prepared": f"{command.report()['command']}\n"} for command in plan.commands
         ]
     module.exit_json(**clean(result))
+
+
+def difference(change: Change) -> dict[str, str]:
+    """As the change says it, without the secrets that a profile of NetworkManager may hold."""
+    shown = change.diff()
+    if change.path.startswith("/etc/NetworkManager/"):
+        from .._formats import network_manager
+
+        for side in ("before", "after"):
+            hidden = network_manager.with_secrets_hidden(network_manager.parse(shown[side]))
+            shown[side] = network_manager.render(hidden)
+    return shown
 
 
 class Look:

@@ -9,11 +9,10 @@ import dataclasses
 import typing as t
 
 from .._errors import GuestError
-from .guest_module import Arguments, clean, ending_errors, new_module, opened_guest
+from .guest_module import Arguments, clean, difference, ending_errors, new_module, opened_guest
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
-    from .._plan.model import Change
     from .._plan.switch_model import Switch
     from .._root import Root
 
@@ -66,7 +65,7 @@ def run_switch(argument_spec: dict[str, t.Any], planner: Planner, parts: t.Abstr
         "live": live,
     }
     if module._diff:
-        result["diff"] = [_difference(change) for change in switch.plan.changes]
+        result["diff"] = [difference(change) for change in switch.plan.changes]
     module.exit_json(**clean(result))
 
 
@@ -114,15 +113,3 @@ def _refuse_incomplete(switch: Switch) -> None:
             hint="Attach it to the virtual machine (host_actions of mode staged say how), or use mode staged, which "
             "takes effect as soon as the guest starts with it.",
         )
-
-
-def _difference(change: Change) -> dict[str, str]:
-    """As the change says it, without the secrets that a profile of NetworkManager may hold."""
-    shown = change.diff()
-    if change.path.startswith("/etc/NetworkManager/"):
-        from .._formats import network_manager
-
-        for side in ("before", "after"):
-            hidden = network_manager.with_secrets_hidden(network_manager.parse(shown[side]))
-            shown[side] = network_manager.render(hidden)
-    return shown

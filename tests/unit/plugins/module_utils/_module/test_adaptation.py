@@ -73,3 +73,16 @@ def test_arguments_are_what_the_planner_wants(tree: pathlib.Path) -> None:
     assert any("console=ttyS1" in text for text in texts)
     judged = adaptation.judge(facts, arguments)
     assert (judged["ready"], judged["adapters"], judged["host_actions"]) == (True, [], [])
+
+
+def test_secrets_in_profiles_of_networkmanager_are_not_shown(tree: pathlib.Path) -> None:
+    (tree / "etc/network/interfaces").unlink()
+    profile = tree / "etc/NetworkManager/system-connections/lan.nmconnection"
+    profile.parent.mkdir(parents=True)
+    profile.write_text(
+        "[connection]\nid=lan\ntype=ethernet\n[ethernet]\nmac-address=00:16:3E:00:00:01\n[ipv4]\nmethod=auto\n"
+        "[802-1x]\npassword=open-sesame\n"
+    )
+    answer = call("guest_adaptation", root=str(tree), network=True, check=True, diff=True)
+    assert any(shown["before_header"].endswith("lan.nmconnection") for shown in answer.result["diff"]), answer
+    assert "open-sesame" not in str(answer.result)
