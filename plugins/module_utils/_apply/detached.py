@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 import typing as t
 
@@ -67,6 +68,8 @@ def _redirect(log: str) -> None:
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    # whatever the caller had put in their places, such as a buffer
+    sys.stdout = sys.stderr = os.fdopen(1, "w", 1, "utf-8", "replace")
 
 
 def _close_all_but(keep: t.Collection[int]) -> None:

@@ -15,7 +15,7 @@ import os
 import stat
 import typing as t
 
-from .._catalog.paths import BLOBS, JOURNAL, STAGED_SUFFIX, STATE, STATE_PARENT
+from .._catalog.paths import BLOBS, JOURNAL, LIVE_SWITCH, STAGED_SUFFIX, STATE, STATE_PARENT
 from .._errors import GuestError
 from .._formats import kernel_setting, rollback_journal
 from .._formats.rollback_journal import Original, Written
@@ -177,9 +177,10 @@ class Guest:
             parent_mtime_ns = held.mtime_ns if held is not None else 0
         self._set_time(STATE_PARENT, parent_mtime_ns)  # while the journal still knows it
         self._unlink(JOURNAL)  # before the copies: without them it would promise what cannot be kept
-        for name in self.root.list_names(BLOBS):
-            self._unlink(f"{BLOBS}/{name}")
-        self._unlink(BLOBS)
+        for directory in (BLOBS, LIVE_SWITCH):
+            for name in self.root.list_names(directory):
+                self._unlink(f"{directory}/{name}")
+            self._unlink(directory)
         with self._errors(STATE), self.root.open_parent(STATE, follow=False) as (parent, name):
             _remove(parent, name)
             self._set_time(STATE_PARENT, parent_mtime_ns)  # at once: nothing knows it any more

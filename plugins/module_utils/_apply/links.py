@@ -18,11 +18,13 @@ if t.TYPE_CHECKING:
     from .programs import Programs
 
 _ON_TOP = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")  # kinds that are gone with what they are made of
-# Where a guest says which addresses it has; hooks and services that add some of their own among them.
+# Where a guest says which addresses it has: its configuration with all hooks, services that add some of their own, and
+# leases, which may be without end.
 _CONFIGURATION = (
     *("/etc/network", "/etc/systemd/network", "/run/systemd/network", "/etc/netplan", "/run/netplan"),
     *("/etc/NetworkManager", "/run/NetworkManager/system-connections", "/usr/lib/NetworkManager"),
     *("/usr/lib/systemd/network", "/etc/keepalived", "/etc/rc.local", "/etc/dhcp", "/etc/ha.d"),
+    *("/var/lib/dhcp", "/run/systemd/netif/leases", "/var/lib/NetworkManager", "/run/NetworkManager/devices"),
 )
 _MAX_FILE = 1 << 20
 _ADDRESS = re.compile(r"[0-9a-fA-F:]*[.:][0-9a-fA-F:.]+")
@@ -54,7 +56,7 @@ class Link:
 
 def read_links(programs: Programs) -> tuple[Link, ...]:
     """All of them. Raises ToolMissingError without iproute2."""
-    done = programs.run("ip", "-j", "-d", "address", "show")
+    done = programs.ask("ip", "-j", "-d", "address", "show")
     if not done.is_good:
         raise ToolMissingError(
             f"the network interfaces cannot be read: {done.problem()}",
@@ -107,21 +109,22 @@ def find_link(links: t.Iterable[Link], index: int) -> Link | None:
     return next((link for link in links if link.index == index), None)
 
 
-def unconfigured_addresses(links: t.Iterable[Link], *, uses_dhcp: bool) -> tuple[str, ...]:
-    """C(ADDRESS on NAME) of each lasting address that no file of the guest's configuration has in it. C(uses_dhcp):
-    one IPv4 address may have come from a server that leases without end."""
+def unconfigured_addresses(links: t.Iterable[Link]) -> tuple[str, ...]:
+    """C(ADDRESS on NAME) of each lasting address that no file of the guest's configuration has in it."""
     wanted = [
         (link, address)
         for link in links
         for address in link.addresses
         if address.is_lasting and address.scope == "global" and not _is_made_from_mac(link, address)
     ]
-    if not wanted:
-        return ()
-    known = _addresses_in_files()
-    left = [(link, address) for link, address in wanted if ipaddress.ip_address(address.text) not in known]
-    leased = next((pair for pair in left if pair[1].family == "inet"), None) if uses_dhcp else None
-    return tuple([f"{address.text} on {link.name}" for link, address in left if (link, address) != leased])
+    known = _addresses_in_files() if wanted else set()
+    return tuple(
+        [
+            f"{address.text} on {link.name}"
+            for link, address in wanted
+            if ipaddress.ip_address(address.text) not in known
+        ]
+    )
 
 
 def _is_made_from_mac(link: Link, address: Address) -> bool:

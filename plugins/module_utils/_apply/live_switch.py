@@ -252,7 +252,7 @@ def _refuse_what_would_be_lost(
             hint="Configure it, or remove it; the staged mode does not touch it before the next boot.",
         )
     held = [link for link in links if link.name in (*configured, *uppers)]
-    by_hand = unconfigured_addresses(held, uses_dhcp=True)
+    by_hand = unconfigured_addresses(held)
     if by_hand:
         raise GuestError(
             f"no network configuration has the address {', '.join(by_hand)}, so it would be lost on the new adapter",

@@ -102,7 +102,7 @@ def check_gateway(programs: Programs, interfaces: t.Sequence[str], family: str) 
 
 def default_gateways(programs: Programs, family: str) -> list[Gateway]:
     option = "-4" if family == "inet" else "-6"
-    done = programs.run("ip", option, "-j", "route", "show", "default")
+    done = programs.ask("ip", option, "-j", "route", "show", "default")
     found = []
     for route in json.loads(done.output or "[]") if done.is_good else []:
         for hop in route.get("nexthops") or [route]:
@@ -116,7 +116,7 @@ def resolves(programs: Programs, gateway: Gateway) -> bool:
     """Whether the neighbour answers (ARP or neighbour discovery), asked anew."""
     option = "-4" if gateway.family == "inet" else "-6"
     neighbour = ("to", gateway.address, "dev", gateway.interface)
-    programs.run("ip", option, "neigh", "flush", *neighbour)
+    programs.ask("ip", option, "neigh", "flush", *neighbour)
     deadline = time.monotonic() + _NEIGHBOUR_WAIT
     while True:
         try:
@@ -124,7 +124,7 @@ def resolves(programs: Programs, gateway: Gateway) -> bool:
         except OSError as error:
             if error.errno not in (errno.EHOSTUNREACH, errno.ECONNREFUSED):
                 return False
-        done = programs.run("ip", option, "-j", "neigh", "show", *neighbour)
+        done = programs.ask("ip", option, "-j", "neigh", "show", *neighbour)
         for entry in json.loads(done.output or "[]") if done.is_good else []:
             if entry.get("lladdr") and _GOOD_STATES & set(entry.get("state", ())):
                 return True

@@ -107,7 +107,7 @@ class Networkd(BackEnd):
     _unit = "systemd-networkd.service"
 
     def remember(self, programs: Programs, held: Held) -> Memory:
-        done = programs.run("systemctl", "show", "--property=TriggeredBy", "--value", self._unit)
+        done = programs.ask("systemctl", "show", "--property=TriggeredBy", "--value", self._unit)
         return {"units": [*done.output.split(), self._unit] if done.is_good else [self._unit]}
 
     def stop(self, programs: Programs, memory: Memory, names: Names) -> list[str]:
@@ -255,7 +255,7 @@ def _has_systemd() -> bool:
 
 
 def _is_active(programs: Programs, unit: str) -> bool:
-    return _has_systemd() and programs.run("systemctl", "is-active", "--quiet", unit).is_good
+    return _has_systemd() and programs.ask("systemctl", "is-active", "--quiet", unit).is_good
 
 
 def _escape(name: str) -> str:

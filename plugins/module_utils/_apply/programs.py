@@ -55,17 +55,21 @@ class Programs:
 
     def run(self, *argv: str, seconds: float = 20.0) -> Done:
         """Runs a program to its end, or to that of its time; then its whole process group is ended."""
+        done = self.ask(*argv, seconds=seconds)
+        self.note(f"{' '.join(argv)}: status {done.status}, {done.seconds:.1f} s")
+        if not done.is_good and done.output.strip():
+            self.note("  " + done.output.strip().replace("\n", "\n  "))
+        return done
+
+    def ask(self, *argv: str, seconds: float = 20.0) -> Done:
+        """The same for a program that changes nothing, which is not noted."""
         began = time.monotonic()
         # no pipe: what a program leaves running in the background would keep it open
         with tempfile.TemporaryFile() as output:
             status = self._status(argv, output, max(0.1, seconds))
             output.seek(0)
             text = output.read(_MAX_OUTPUT).decode("utf-8", "replace")
-        done = Done(argv, status, text, time.monotonic() - began)
-        self.note(f"{' '.join(argv)}: status {status}, {done.seconds:.1f} s")
-        if not done.is_good and text.strip():
-            self.note("  " + text.strip().replace("\n", "\n  "))
-        return done
+        return Done(argv, status, text, time.monotonic() - began)
 
     def _status(self, argv: t.Sequence[str], output: t.BinaryIO, seconds: float) -> int | None:
         found = shutil.which(argv[0], path=self.path)
