@@ -36,6 +36,7 @@ _SOCKETS = (
 )  # TCP_LISTEN, TCP_CLOSE: include/net/tcp_states.h
 _LOOPBACK = re.compile(r"0100007F|.{6}7F|00000000000000000000000001000000|0000000000000000FFFF0000.{6}7F")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,}\b|\d+")
+_KINDS_OF_UNITS = (".service", ".socket", ".timer", ".path")
 _MAX_DEPTH = 8  # of a bridge on a bond on ..., of a logical volume on an encrypted RAID
 
 
@@ -88,10 +89,15 @@ def _ask(reader: KernelReader, question: str) -> str | None:
 
 
 def units(loaded: str, files: str) -> list[Unit]:
-    """From C(systemctl list-units) (name, load, active, sub, description) and C(list-unit-files) (name, state)."""
+    """From C(systemctl list-units) (name, load, active, sub, description) and C(list-unit-files) (name, state): what is
+    up of services and what starts them, and whatever has failed."""
     states = {line.split()[0]: line.split()[1] for line in files.split("\n") if len(line.split()) > 1}
     rows = [line.lstrip("●* ").split(None, 4) for line in loaded.split("\n")]
-    return [Unit(row[0], row[2], row[3], states.get(row[0], "")) for row in rows if len(row) > 3 and row[1] == "loaded"]
+    return [
+        Unit(row[0], row[2], row[3], states.get(row[0], ""))
+        for row in rows
+        if len(row) > 3 and (row[2] == "failed" or (row[2] != "inactive" and row[0].endswith(_KINDS_OF_UNITS)))
+    ]
 
 
 def addresses(answer: str) -> list[Address]:

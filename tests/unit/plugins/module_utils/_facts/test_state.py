@@ -30,11 +30,15 @@ def reader(path: pathlib.Path, tree: str) -> KernelReader:
     return KernelReader(Root(str(path)), lambda problem: None)
 
 
-def test_units_are_those_that_are_loaded_with_the_state_of_their_files() -> None:
+def test_units_are_services_that_are_up_and_whatever_failed_with_the_state_of_their_files() -> None:
     loaded = (
         "cron.service            loaded    active   running Regular background program processing daemon\n"
         "● nginx.service         loaded    failed   failed  A high performance web server\n"
         "syslog.service          not-found inactive dead    syslog.service\n"
+        "dev-xvda.device         loaded    active   plugged /dev/xvda\n"
+        "srv.mount               loaded    failed   failed  /srv\n"
+        "home.mount              loaded    active   mounted /home\n"
+        "rescue.service          loaded    inactive dead    Rescue Shell\n"
         "getty@tty1.service      loaded    active   running Getty on tty1\n"
         "\n"
     )
@@ -42,6 +46,7 @@ def test_units_are_those_that_are_loaded_with_the_state_of_their_files() -> None
     assert state.units(loaded, files) == [
         Unit("cron.service", "active", "running", "enabled"),
         Unit("nginx.service", "failed", "failed", "enabled"),
+        Unit("srv.mount", "failed", "failed", ""),
         Unit("getty@tty1.service", "active", "running", ""),
     ]
 
