@@ -34,6 +34,9 @@ def test_globs_match_as_the_standard_library_s(name: str, pattern: str) -> None:
     [
         ("enp0s3", "en*", True),
         ("eth0", "en*", False),
+        ("enX0", "*X0", True),
+        ("aab", "*ab", True),
+        ("abcabd", "a*bd*", True),
         ("eth1", "eth[0-3]", True),
         ("eth4", "eth[0-3]", False),
         ("eth4", "eth[!0-3]", True),
