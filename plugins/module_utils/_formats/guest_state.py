@@ -20,8 +20,8 @@ MAX_TEXT = 240  # characters of a logged error
 
 
 class Unit(t.NamedTuple):
-    """A service, or what starts one, that is up, or any unit that has failed. C(file) is its unit file's state: enabled,
-    static, generated ...; empty when it has none of its own, as an instance of a template."""
+    """A service, or what starts one, that is up, or any unit that has failed. C(file) is the state of its
+    file: enabled, static, generated ...; empty when it has none of its own, as an instance of a template."""
 
     name: str
     active: str  # active, inactive, failed, activating ...
