@@ -79,6 +79,7 @@ BASE = (
     + fstab(ROOT_LINE)
     + initramfs_tools()
     + "=== /var/lib/dpkg/status\nPackage: base-files\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12\n"
+    + "=== /etc/udev/udev.conf\n# see udev.conf(5)\n"
 )
 
 

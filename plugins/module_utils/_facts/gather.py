@@ -111,6 +111,7 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         network_mentions=part("connections", lambda: network.gather_mentions(root, note, connections), ()),
         history=part("history", lambda: _history(root, note), None),
         free_bytes={path: root.free_bytes(path) for path in _SPACE},
+        has_udev=part("network", lambda: network.has_udev(root, note), True),
     )
     if "integration" in parts:
         from . import integration

@@ -351,6 +351,7 @@ class GuestFacts:
     history: History | None
     free_bytes: t.Mapping[str, int]  # of the file systems that hold /boot, /var/tmp and /
     problems: tuple[Problem, ...] = ()
+    has_udev: bool = True  # what gives network adapters their names
     integration: Integration = Integration()
     kvp: Kvp = Kvp()
     state: guest_state.State | None = None  # of a running guest

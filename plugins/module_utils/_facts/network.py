@@ -48,6 +48,11 @@ _MENTIONING = (
     *("/etc/ufw/", "/etc/firewalld/zones/", "/etc/keepalived/keepalived.conf", "/etc/ntp.conf", "/etc/ntpsec/ntp.conf"),
     *("/etc/avahi/avahi-daemon.conf", "/etc/vnstat.conf", "/etc/samba/smb.conf", "/etc/default/arpwatch"),
 )
+# Its configuration, which the package brings, and its programs since Debian 6.
+_UDEV = (
+    *("/etc/udev/udev.conf", "/sbin/udevadm", "/bin/udevadm", "/usr/bin/udevadm"),
+    *("/sbin/udevd", "/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-udevd"),
+)
 _RTF_UP, _RTF_GATEWAY, _RTF_REJECT = 0x1, 0x2, 0x200  # linux/route.h
 
 
@@ -70,6 +75,12 @@ def gather(root: Root, note: Note) -> tuple[TextFile, ...]:
         if file.path.endswith("-net.rules") or _RULES.search(file.text):
             files.append(file)
     return tuple(files)
+
+
+def has_udev(root: Root, note: Note) -> bool:
+    """Whether udev is installed."""
+    reader = Reader(root, note)
+    return any(reader.exists(path) for path in _UDEV)
 
 
 def read_interfaces(reader: Reader) -> tuple[TextFile, ...]:

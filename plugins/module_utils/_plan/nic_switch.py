@@ -56,6 +56,11 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Switch:
         return Switch(Plan())
     _refuse_unread(facts)
     pairs = network_pairs.find(facts, wanted.pairs)
+    if pairs and not facts.has_udev:
+        raise GuestError(
+            "udev is not installed in this guest, and nothing else gives an adapter the name that is configured",
+            hint="Install the package udev. Nothing was changed.",
+        )
     stacks = tuple(dict.fromkeys(found.stack for found in facts.connections if found.connection.kind != "loopback"))
     changes: tuple[FileChange, ...] = ()
     is_at_home = _is_at_home(facts, pairs)

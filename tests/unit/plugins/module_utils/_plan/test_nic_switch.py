@@ -361,6 +361,15 @@ def test_a_file_that_cannot_be_read_stops_everything(tmp_path: pathlib.Path) -> 
     assert caught.value.path == "/etc/netplan/01.yaml"
 
 
+def test_a_guest_without_udev_is_refused(tmp_path: pathlib.Path) -> None:
+    build(tmp_path, ONE)
+    (tmp_path / "etc/udev/udev.conf").unlink()
+    with pytest.raises(GuestError, match="udev is not installed"):
+        plan(look(tmp_path))
+    (tmp_path / "etc/udev/udev.conf").write_text("")
+    assert plan(look(tmp_path)).plan
+
+
 def test_another_problem_of_the_guest_does_not(tmp_path: pathlib.Path) -> None:
     facts = dataclasses.replace(build(tmp_path, ONE), problems=(Problem("/boot/initrd.img", "it is damaged"),))
     assert plan(facts).plan
