@@ -114,14 +114,16 @@ def _editors(facts: GuestFacts, file: TextFile, pairs: t.Sequence[Pair]) -> t.It
     stack = _stack_of(facts, file.path)
     if stack is None:
         return
+    # where no adapter can be looked at, the only interface is what every address stands for
+    is_only = len(pairs) == 1 and not facts.nics
     for pair in pairs:
-        for mac in _matched_macs(facts, file.path, pair):
+        for mac in _matched_macs(facts, file.path, pair, is_only=is_only):
             yield _by_name(stack, mac, pair.configured)
         if pair.name != pair.configured:
             yield _renamed(stack, pair.configured, pair.name)
 
 
-def _matched_macs(facts: GuestFacts, path: str, pair: Pair) -> tuple[str, ...]:
+def _matched_macs(facts: GuestFacts, path: str, pair: Pair, *, is_only: bool) -> tuple[str, ...]:
     """The addresses by which a file finds the adapter of a pair."""
     known = {*pair.macs, *[nic.mac for nic in (pair.old, pair.synthetic) if nic is not None]}
     found = [
@@ -129,14 +131,9 @@ def _matched_macs(facts: GuestFacts, path: str, pair: Pair) -> tuple[str, ...]:
         for entry in facts.connections
         if entry.path == path and entry.connection.kind == "ethernet"
         for mac in entry.connection.macs
-        if mac in known or entry.connection.name == pair.configured or _is_only(facts, pair)
+        if mac in known or entry.connection.name == pair.configured or (is_only and entry.connection.name is None)
     ]
     return tuple(dict.fromkeys(found))
-
-
-def _is_only(facts: GuestFacts, pair: Pair) -> bool:
-    """Whether the interface of a pair is matched by its address alone, and no adapter was there to look at."""
-    return not any(found.connection.name == pair.configured for found in facts.connections) and not facts.nics
 
 
 def _stack_of(facts: GuestFacts, path: str) -> str | None:

@@ -120,13 +120,8 @@ def _names(facts: GuestFacts, found: ConfiguredConnection) -> t.Iterator[str]:
     if connection.macs:
         named = dict(_known_addresses(facts))
         named.update({nic.mac: nic.name for nic in nics if nic.mac is not None})
-        index = 0
-        for mac in connection.macs:
-            if mac in named:
-                yield named[mac]
-            elif not nics:
-                yield f"net{index}"  # it has no name in the configuration, and gets one
-                index += 1
+        named = named if nics else {**_new_names(facts), **named}
+        yield from [named[mac] for mac in connection.macs if mac in named]
         return
     if not connection.patterns:
         return  # for whatever adapter there is
@@ -134,6 +129,17 @@ def _names(facts: GuestFacts, found: ConfiguredConnection) -> t.Iterator[str]:
         yield from [nic.name for nic in nics if _fits(nic.name, connection.patterns)]
     elif not _fits("eth0", connection.patterns):
         yield from [name for name in [_example(connection.patterns)] if name is not None]
+
+
+def _new_names(facts: GuestFacts) -> dict[str, str]:
+    """For every address by which an adapter is matched a name, where the configuration has none and gets one."""
+    macs = [
+        mac
+        for found in facts.connections
+        if found.connection.kind == "ethernet" and found.connection.name is None
+        for mac in found.connection.macs
+    ]
+    return {mac: f"net{index}" for index, mac in enumerate(dict.fromkeys(macs))}
 
 
 def _fits(name: str, patterns: t.Sequence[str]) -> bool:

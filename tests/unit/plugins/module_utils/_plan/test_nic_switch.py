@@ -87,6 +87,16 @@ def test_a_match_by_address_becomes_one_by_name(manifest: str, after: str, tmp_p
     assert network_names.find(changed) == ()
 
 
+def test_adapters_that_are_matched_by_their_addresses_alone_get_names_of_their_own(tmp_path: pathlib.Path) -> None:
+    second = NETWORKD.replace("10", "20")
+    text = "=== %s\n[Match]\nMACAddress=%s\n\n[Network]\nDHCP=yes\n"
+    switch = plan(build(tmp_path, text % (NETWORKD, XEN_MAC) + text % (second, XEN_MAC_2)))
+    assert [(found.name, found.macs) for found in switch.pairs] == [("net0", (XEN_MAC,)), ("net1", (XEN_MAC_2,))]
+    assert "Name=net0\n" in (texts(switch)[NETWORKD] or "")
+    assert "Name=net1\n" in (texts(switch)[second] or "")
+    assert not plan(carry_out(tmp_path, switch)).plan
+
+
 def test_a_match_by_address_gets_the_name_that_the_adapter_has(tmp_path: pathlib.Path) -> None:
     facts = build(tmp_path, f"=== {NETWORKD}\n[Match]\nMACAddress={XEN_MAC}\n\n[Network]\nDHCP=yes\n")
     switch = plan(running(facts, "xen", nic("enX0", "xen", XEN_MAC)))
