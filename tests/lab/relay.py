@@ -36,23 +36,36 @@ class Relay:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
         search = asyncio.create_task(self._find_speaker())
+        heard = b""
+        listening = asyncio.create_task(reader.read(LIMIT))
         try:
-            # One that asks for nothing but the first word hangs up when it has waited enough.
-            while not search.done() and not reader.at_eof():
-                await asyncio.wait([search], timeout=0.1)
-            found = search.result() if search.done() else None
+            # A client speaks at once.  When it has no more to say, mostly as it has hung up, one more round must do.
+            while not search.done():
+                await asyncio.wait([search, listening], return_when=asyncio.FIRST_COMPLETED)
+                if listening.done():
+                    word = listening.result()
+                    if not word:
+                        await asyncio.wait([search], timeout=ROUND)
+                        break
+                    heard += word
+                    listening = asyncio.create_task(reader.read(LIMIT))
+            if not search.done():
+                return
+            found = search.result()
             if found is None:
                 return
             word, (guest_reader, guest_writer) = found
             try:
                 writer.write(word)
-                await asyncio.gather(_pump(guest_reader, writer), _pump(reader, guest_writer))
+                guest_writer.write(heard)
+                await asyncio.gather(_pump(guest_reader, writer), _pump(reader, guest_writer, listening))
             finally:
                 guest_writer.close()
         except OSError:
             pass  # one of the two sides is gone: so is the connection
         finally:
             search.cancel()
+            listening.cancel()
             writer.close()
 
     async def _find_speaker(self) -> tuple[bytes, Stream] | None:
@@ -105,8 +118,11 @@ async def _listen_to(port: int) -> tuple[bytes, Stream] | None:
     return (word, stream) if word else None
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    data = await reader.read(LIMIT)
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: asyncio.Task[bytes] | None = None
+) -> None:
+    """`first`: a read that has begun already."""
+    data = await (first or reader.read(LIMIT))
     while data:
         writer.write(data)
         await writer.drain()

@@ -131,6 +131,23 @@ def test_who_comes_back_is_found_by_a_connection_that_began_before() -> None:
         assert first_word(port) == b"SSH-"
 
 
+def test_nobody_is_searched_for_when_the_client_has_hung_up() -> None:
+    asked = []
+
+    def counts(_connection: socket.socket) -> None:
+        asked.append(time.monotonic())
+
+    with guest(counts) as silent, relayed(silent) as (port, _parent, _thread):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"SSH-2.0-client\r\n")
+            time.sleep(0.1)
+        time.sleep(2.5 * relay.ROUND)
+        count = len(asked)
+        time.sleep(2 * relay.ROUND)
+        assert count
+        assert len(asked) == count
+
+
 def test_both_sides_are_carried_whole_and_each_may_end_first() -> None:
     data = os.urandom(3_000_000)
 
