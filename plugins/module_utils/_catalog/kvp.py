@@ -14,13 +14,11 @@ POOLS = ("external", "guest", "auto", "host", "internal")
 read by the host. auto: what the daemon says of the guest, made when it is asked, the file stays empty. host: what the
 host says of itself and of the virtual machine. internal: not used."""
 
+PATHS = tuple([f"{DIRECTORY}/.kvp_pool_{number}" for number in range(len(POOLS))])
+"""The files that hold the pools."""
+
 GUEST = 1
 HOST = 3
 
 VIRTUAL_MACHINE_NAME = "VirtualMachineName"
 HOST_NAME = "PhysicalHostNameFullyQualified"
-
-
-def path_of(number: int) -> str:
-    """The file that holds a pool."""
-    return f"{DIRECTORY}/.kvp_pool_{number}"

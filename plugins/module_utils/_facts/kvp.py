@@ -24,8 +24,7 @@ def gather(root: Root, note: Note) -> Kvp:
     """The pools; on a running guest each as its daemon leaves it, not as it is while the daemon writes."""
     reader = Reader(root, note)
     pools = []
-    for number, name in enumerate(kvp.POOLS):
-        path = kvp.path_of(number)
+    for number, (name, path) in enumerate(zip(kvp.POOLS, kvp.PATHS)):
         data = reader.attempt(path, functools.partial(_content, root, path))
         pools.append(KvpPool(number, name, path, None if data is None else kvp_pool.pairs(kvp_pool.parse(data))))
     return Kvp(tuple(pools), reader.exists(kvp.DAEMON))

@@ -209,6 +209,9 @@ def test_the_command_line_may_do_it(guest: GuestFacts) -> None:
 
     assert not plan(told("memhp_default_state=online_movable"), MEMORY_ONLY)
     assert plan(told("memhp_default_state=offline"), MEMORY_ONLY)
+    half = told("memhp_default_state=online")
+    boot = dataclasses.replace(half.boot, entries=(*half.boot.entries, *guest.boot.entries))
+    assert plan(dataclasses.replace(half, boot=boot), MEMORY_ONLY)  # another entry starts the kernel without it
 
 
 @pytest.mark.parametrize(
