@@ -444,7 +444,7 @@ def test_another_process_makes_the_same_plan(tmp_path: pathlib.Path) -> None:
         assert json.loads(done.stdout) == here
 
 
-MODULES = {
+MODULES: dict[str, tuple[t.Callable[[], None], dict[str, t.Any]]] = {
     "guest_info": (guest_info.main, {}),
     "readiness_info": (readiness_info.main, {}),
     "verification_info": (verification_info.main, {}),
