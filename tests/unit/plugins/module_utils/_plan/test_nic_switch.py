@@ -180,6 +180,21 @@ def test_after_the_switch_nothing_is_left_to_do_but_to_remove_the_legacy_adapter
     assert (bool(alone.plan), alone.renames, alone.host_actions) == (False, (), ())
 
 
+def test_an_adapter_that_was_told_by_its_address_stays_so_when_the_other_is_away(tmp_path: pathlib.Path) -> None:
+    facts = running(build(tmp_path, ONE), "xen", nic("enX0", "xen", XEN_MAC), nic("enX1", "xen", XEN_MAC_2))
+    carry_out(tmp_path, plan(facts))
+    switch = plan(running(look(tmp_path), "hyperv", nic("enX0", "synthetic", XEN_MAC)))
+    assert not switch.plan
+    assert [found.macs for found in switch.pairs] == [(XEN_MAC,)]
+
+
+def test_rules_for_the_only_adapter_are_made_anew_when_there_is_another(tmp_path: pathlib.Path) -> None:
+    carry_out(tmp_path, plan(build(tmp_path, ONE)))
+    facts = running(look(tmp_path), "hyperv", nic("enX0", "synthetic", MAC), nic("eth1", "synthetic", MAC_2))
+    named = network_rules.parse(texts(plan(facts))[network_rules.PATH] or "")
+    assert named == (network_rules.Naming("enX0", (MAC,)),)
+
+
 def test_a_guest_made_on_hyper_v_with_synthetic_adapters_needs_nothing(tmp_path: pathlib.Path) -> None:
     facts = build(tmp_path, ETH0 + "auto eth1\niface eth1 inet dhcp\n")
     live = running(facts, "hyperv", nic("eth0", "synthetic", MAC), nic("eth1", "synthetic", MAC_2))
