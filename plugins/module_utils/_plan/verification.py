@@ -115,15 +115,23 @@ def _checks(facts: GuestFacts, wanted: Wanted, is_there: bool) -> t.Iterator[Che
         yield _unmounted(facts, state), "everything in fstab is mounted"
         return
     before = facts.baseline.state
-    yield _missing_disks(before, state), f"{len(before.file_systems)} file systems are there by their UUIDs"
-    yield _missing_mounts(before, state), f"{len(before.mounts)} mounts and swap devices are as before"
-    yield _missing_addresses(before, state), f"{len(before.addresses)} addresses are as before"
-    yield _missing_routes(before, state), f"{len(before.routes)} default routes are as before"
-    yield _changed_nameservers(before, state), f"name servers are as before: {', '.join(before.nameservers)}"
+    yield _missing_disks(before, state), _all_there("file systems by their UUIDs", len(before.file_systems))
+    yield _missing_mounts(before, state), _all_there("mounts and swap devices", len(before.mounts))
+    yield _missing_addresses(before, state), _as_before("addresses", [held.address for held in before.addresses])
+    yield _missing_routes(before, state), _as_before("gateways", [route.gateway for route in before.routes])
+    yield _changed_nameservers(before, state), _as_before("name servers", before.nameservers)
     running = [unit for unit in before.units if _is_lasting(unit)]
-    yield _stopped_units(running, state), f"{len(running)} services, sockets and timers are active as before"
+    yield _stopped_units(running, state), _all_there("services, sockets and timers", len(running))
     yield _stopped_time_service(facts, before), ""
-    yield _closed_ports(before, state), "every port is open as before"
+    yield _closed_ports(before, state), _all_there("open ports", len(before.listeners))
+
+
+def _all_there(what: str, count: int) -> str:
+    return f"all is there that was before: {what} ({count})" if count else ""
+
+
+def _as_before(what: str, values: t.Sequence[str]) -> str:
+    return f"{what} are as before: {', '.join(dict.fromkeys(values))}" if values else ""
 
 
 def _not_running() -> t.Iterator[Finding]:

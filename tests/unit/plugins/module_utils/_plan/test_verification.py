@@ -28,6 +28,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._formats.guest_state
     Unit,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import verification
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Finding
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.verification import Verification, Wanted
 from ansible_collections.rehost.hyperv.tests.unit import small_guest, state_builder
 
@@ -67,8 +68,13 @@ def verify(facts: GuestFacts, **wanted: t.Any) -> Verification:
     return verification.verify(facts, Wanted(**wanted))
 
 
+def of_its_own(verified: Verification) -> t.List[Finding]:
+    """Not what readiness adds, as there is no package of Hyper-V's daemons."""
+    return [finding for finding in verified.findings if finding.id.startswith("verify.")]
+
+
 def found_in(verified: Verification) -> t.Set[t.Tuple[str, str, str]]:
-    return {(finding.id, finding.severity, finding.subject) for finding in verified.findings}
+    return {(finding.id, finding.severity, finding.subject) for finding in of_its_own(verified)}
 
 
 def now(facts: GuestFacts, **changes: t.Any) -> GuestFacts:
@@ -82,7 +88,7 @@ def then(facts: GuestFacts, **changes: t.Any) -> GuestFacts:
 def test_a_guest_that_is_as_it_was_is_verified_with_its_proofs(arrived: GuestFacts) -> None:
     found = verify(arrived)
     assert (found.verified, found.settled, found.hypervisor, found.has_baseline) == (True, True, "hyperv", True)
-    assert found.findings == ()
+    assert found_in(found) == set()
     assert set(found.proofs) == {
         "it runs on Hyper-V",
         "2 devices on VMBus have their drivers",
@@ -91,13 +97,13 @@ def test_a_guest_that_is_as_it_was_is_verified_with_its_proofs(arrived: GuestFac
         "the clocksource is hyperv_clocksource_tsc_page",
         "no unit has failed that had not before",
         "nothing new is logged as an error",
-        "2 file systems are there by their UUIDs",
-        "2 mounts and swap devices are as before",
-        "1 addresses are as before",
-        "1 default routes are as before",
+        "all is there that was before: file systems by their UUIDs (2)",
+        "all is there that was before: mounts and swap devices (2)",
+        "addresses are as before: 192.0.2.10",
+        "gateways are as before: 192.0.2.1",
         "name servers are as before: 192.0.2.53",
-        "2 services, sockets and timers are active as before",
-        "every port is open as before",
+        "all is there that was before: services, sockets and timers (2)",
+        "all is there that was before: open ports (2)",
         "it boots on Hyper-V again: generation 1",
     }
 
@@ -281,20 +287,20 @@ def test_new_errors_are_told_and_those_that_endanger_data_are_errors(arrived: Gu
         error("kernel", "EXT4-fs error (device sda1): ext4_lookup"),
     )
     found = verify(now(arrived, errors=errors))
-    assert [(finding.severity, finding.subject) for finding in found.findings] == [
+    assert [(finding.severity, finding.subject) for finding in of_its_own(found)] == [
         ("error", "kernel"),
         ("error", "kernel"),
         ("warning", "nginx"),
     ]
     many = tuple([error("job", f"failed {'x' * number}") for number in range(100)])
-    assert len(verify(now(arrived, errors=many)).findings) == verification.MAX_MESSAGES
+    assert len(of_its_own(verify(now(arrived, errors=many)))) == verification.MAX_MESSAGES
 
 
 def test_without_a_baseline_the_guest_is_judged_as_it_is(arrived: GuestFacts) -> None:
     alone = dataclasses.replace(arrived, baseline=None)
     found = verify(alone)
     assert found.verified
-    assert {finding.id for finding in found.findings} == {"verify.no-baseline", "verify.new-error"}
+    assert {finding.id for finding in of_its_own(found)} == {"verify.no-baseline", "verify.new-error"}
     assert "everything in fstab is mounted" in found.proofs
     lines = (
         *(small_guest.ROOT_LINE,),
@@ -312,6 +318,10 @@ def test_without_a_baseline_the_guest_is_judged_as_it_is(arrived: GuestFacts) ->
         ("verify.mount-missing", "warning", "swap"),
         ("verify.mount-missing", "error", "/srv"),
     }
+
+
+def test_what_readiness_finds_is_part_of_it(arrived: GuestFacts) -> None:
+    assert "integration.daemons-missing" in {finding.id for finding in verify(arrived).findings}
 
 
 def test_the_same_facts_give_the_same_verdict(arrived: GuestFacts) -> None:
