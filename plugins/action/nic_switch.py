@@ -17,7 +17,6 @@ _CUT_AFTER = 3.0  # seconds: what the guest waits before it takes its network do
 _ROLLBACK = 10.0  # seconds after the time limit within which the guest can be reached again
 _PATIENCE = 60.0  # seconds more, for a slow guest to say what happened
 _PAUSE = 1.0  # seconds between two attempts
-_CONNECT = 5  # seconds for one connection
 # A connection that was open while the network changed must not hang for minutes.
 _ALIVE = "-o ServerAliveInterval=3 -o ServerAliveCountMax=3"
 
@@ -123,25 +122,12 @@ class ActionModule(ActionBase):
 
     def _hurry(self) -> t.Callable[[], None]:
         """Makes SSH notice soon that a connection is dead; returns what undoes that."""
-        before = {name: value for name, value in self._options().items() if value is not None}
-        for name, value in before.items():
-            self._connection.set_option(name, f"{value} {_ALIVE}".strip() if name == "ssh_common_args" else _CONNECT)
-
-        def restore() -> None:
-            for name, value in before.items():
-                self._connection.set_option(name, value)
-
-        return restore
-
-    def _options(self) -> dict[str, t.Any]:
-        """Those of the connection that matter here, as far as it has them."""
-        found: dict[str, t.Any] = {}
-        for name in ("ssh_common_args", "timeout"):
-            try:
-                found[name] = self._connection.get_option(name)
-            except (KeyError, AnsibleError):
-                found[name] = None
-        return found
+        try:
+            before = self._connection.get_option("ssh_common_args")
+        except (KeyError, AnsibleError):
+            return lambda: None  # not SSH
+        self._connection.set_option("ssh_common_args", f"{before or ''} {_ALIVE}".strip())
+        return lambda: self._connection.set_option("ssh_common_args", before)
 
 
 def _message(what: str, last: dict[str, t.Any] | None) -> str:

@@ -177,22 +177,26 @@ def clear(programs: Programs, index: int) -> list[str]:
 
 
 def give_names(programs: Programs, names: t.Mapping[int, str]) -> None:
-    """Gives interfaces, which are down, their names, whoever of them has which now. Raises GuestError."""
-    links = read_links(programs)
-    wrong = [link for link in links if names.get(link.index, link.name) != link.name]
-    taken = set(names.values())
-    for link in wrong:
-        if link.name in taken:  # by another one of them
-            _rename(programs, link.name, f"rehost{link.index}")
-    for link in wrong:
-        _rename(programs, f"rehost{link.index}" if link.name in taken else link.name, names[link.index])
+    """Gives interfaces their names, by index, whoever of them has which now. Raises GuestError."""
+    while True:
+        links = read_links(programs)
+        wrong = [link for link in links if names.get(link.index, link.name) != link.name]
+        if not wrong:
+            return
+        taken = {link.name for link in links}
+        ready = next((link for link in wrong if names[link.index] not in taken), None)
+        if ready is not None:
+            _rename(programs, ready, names[ready.index])
+        else:  # they have each other's names
+            _rename(programs, wrong[0], f"rehost{wrong[0].index}")
 
 
-def _rename(programs: Programs, before: str, after: str) -> None:
-    programs.run("ip", "link", "set", "dev", before, "down")
-    done = programs.run("ip", "link", "set", "dev", before, "name", after)
+def _rename(programs: Programs, link: Link, name: str) -> None:
+    if link.is_up:  # a name changes only then
+        programs.run("ip", "link", "set", "dev", link.name, "down")
+    done = programs.run("ip", "link", "set", "dev", link.name, "name", name)
     if not done.is_good:
-        raise GuestError(f"{before} cannot be named {after}: {done.problem()}")
+        raise GuestError(f"{link.name} cannot be named {name}: {done.problem()}")
 
 
 def driver_of(name: str) -> str:

@@ -82,10 +82,10 @@ class Ifupdown(BackEnd):
             programs.run("systemctl", "stop", *(f"ifup@{_escape(name)}.service" for name in up), seconds=40.0)
         problems = []
         for name in up:
-            is_known = name in _read_ifstate()  # not when stopping the unit has done it
-            done = programs.run("ifdown", *(() if is_known else ("--force",)), name, seconds=30.0)
-            if is_known and not done.is_good:
-                problems.append(done.problem())
+            if name in _read_ifstate():
+                problems += _problems(programs.run("ifdown", name, seconds=30.0))
+            elif name not in state:  # an ifup that was ended before it was through
+                programs.run("ifdown", "--force", name, seconds=30.0)
         return problems
 
     def start(

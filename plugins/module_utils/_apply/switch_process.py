@@ -36,7 +36,8 @@ if t.TYPE_CHECKING:
 
 GO_WAIT = 60.0  # seconds for the controller to say that it has the report of the start
 GRACE = 2.0  # seconds for its connection to become quiet, as it is about to be cut
-_SETTLED = 0.6  # of the time limit: by then the network works on the new adapter, or is put back
+_SETTLED = 0.6  # of the time limit: by then the network works on the new adapter, or is put back;
+_LONGEST_WAIT = 45.0  # and after so many seconds: a switch port may take 30 to let traffic through, DHCP 20
 _LONGEST_RESERVE = 0.25  # of the time limit, kept for putting back
 _BACK_WAIT = 90.0  # seconds for the back ends to take up what they had let go of
 _POLL = 0.2
@@ -114,7 +115,7 @@ class SwitchProcess:
     def _switch(self) -> None:
         """Raises GuestError or OSError when the network does not come up on the new adapter."""
         state = self.state
-        settled = self._began + state.timeout * _SETTLED
+        settled = self._began + min(state.timeout * _SETTLED, _LONGEST_WAIT + GRACE)
         before = {name: name for name in state.names}
         self._step("taking-down")
         for name in reversed(state.back_ends):
