@@ -61,7 +61,7 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     network, integration = wanted.network, wanted.integration
     steps: list[t.Callable[[GuestFacts], Plan]] = [lambda seen: _baseline(seen, wanted.baseline)]
     if network is not None:
-        steps.append(lambda seen: nic_switch.plan(seen, network).plan)
+        steps.append(lambda seen: _network(seen, network))
     if integration is not None:
         steps.append(lambda seen: integration_services.plan(seen, integration))
     if wanted.boot:
@@ -134,6 +134,17 @@ def _require_hypervisor(facts: GuestFacts, wanted: tuple[str, ...]) -> None:
 
 
 _TITLES = {"xen": "Xen", "hyperv": "Hyper-V"}
+
+
+def _network(facts: GuestFacts, wanted: nic_switch.Wanted) -> Plan:
+    """Where nothing tells which adapter will stand for which interface, that is a finding: the guest boots without it.
+    What the operator says of the adapters has to be right."""
+    try:
+        return nic_switch.plan(facts, wanted).plan
+    except GuestError:
+        if wanted.pairs:
+            raise
+        return Plan(findings=nic_switch.find(facts))
 
 
 def _baseline(facts: GuestFacts, which: str) -> Plan:

@@ -9,83 +9,29 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
 from ansible_collections.rehost.hyperv.plugins.module_utils._catalog.paths import (
     BASELINE,
-    DRACUT_CONFIG,
-    INITRAMFS_HOOK,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Evidence, GuestFacts, Problem
-from ansible_collections.rehost.hyperv.plugins.module_utils._facts.state import gather_baseline
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import guest_state
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
     adaptation,
     block_references,
-    integration_services,
     kernel_cmdline,
-    nic_switch,
-    readiness,
-    rollback,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.adaptation import Wanted
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import FileChange, Plan
-from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
-from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest, state_builder, test_guest_laws
+from ansible_collections.rehost.hyperv.tests.unit import small_guest, state_builder
 from ansible_collections.rehost.hyperv.tests.unit.small_guest import VERSION, entry
 
 XEN = Evidence("/sys/hypervisor/type", "xen", "xen", "interface")
 HYPERV = Evidence("/sys/class/dmi/id/product_name", "Virtual Machine", "hyperv", "firmware")
-WHOLE = Wanted(network=nic_switch.Wanted(), integration=integration_services.Wanted())
-Programs = test_guest_laws.GuestProgram
 KVM = Evidence("CPUID", "KVMKVMKVM", "kvm", "cpu")
 
 
 def on(facts: GuestFacts, *evidence: Evidence) -> GuestFacts:
     return dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, evidence=evidence))
-
-
-@pytest.mark.parametrize("name", guest_tree.NAMES)
-def test_one_plan_leaves_what_single_modules_leave_one_after_the_other(name: str, tmp_path: pathlib.Path) -> None:
-    """Initramfs images as well: they are built once, from what the configuration will be."""
-    guests = [test_guest_laws.Guest(name, tmp_path / directory) for directory in ("one", "other")]
-    for guest in guests:
-        guest_tree.build_guest(name, guest.path)
-    plan = adaptation.plan(guests[0].look(), WHOLE)
-    apply(guests[0].root, plan, Programs(guests[0]))
-    test_guest_laws.adapt(guests[1])
-    assert not adaptation.plan(guests[0].look(), WHOLE), "once is enough"
-    one, other = (content_below(guest.path) for guest in guests)
-    assert one == other
-
-
-@pytest.mark.parametrize("name", guest_tree.NAMES)
-def test_what_is_cleaned_stays_ready_and_is_rolled_back_to_the_byte(name: str, tmp_path: pathlib.Path) -> None:
-    guest = test_guest_laws.Guest(name, tmp_path)
-    guest_tree.build_guest(name, tmp_path)
-    before = guest_tree.snapshot(tmp_path)
-    for keep_xen in (True, False):
-        apply(guest.root, adaptation.plan(guest.look(), Wanted(keep_xen=keep_xen)), Programs(guest))
-        assert not adaptation.plan(guest.look(), Wanted(keep_xen=keep_xen))
-    facts = guest.look()
-    assert readiness.assess(facts).generations == test_guest_laws.EXPECTED[name].adapted
-    assert "hvc0" not in "".join(entry.cmdline for entry in facts.boot.entries)
-    assert not any("xen" in file.text for file in facts.initramfs.files if file.path in (INITRAMFS_HOOK, DRACUT_CONFIG))
-    apply(guest.root, rollback.plan(guest.look({"history"})), Programs(guest))
-    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path), directory_times=True) == []
-
-
-def content_below(path: pathlib.Path) -> t.Dict[str, t.Union[bytes, str]]:
-    found: t.Dict[str, t.Union[bytes, str]] = {}
-    for each in path.rglob("*"):
-        name = str(each.relative_to(path))
-        if name.startswith("var/lib/rehost-hyperv"):
-            continue
-        if each.is_symlink():
-            found[name] = str(each.readlink()) if hasattr(each, "readlink") else name
-        elif each.is_file():
-            found[name] = each.read_bytes()
-    return found
 
 
 def test_a_file_that_two_planners_edit_changes_once_and_names_both_reasons(tmp_path: pathlib.Path) -> None:
@@ -185,21 +131,6 @@ def test_a_guest_that_does_not_run_has_no_baseline_and_a_damaged_one_is_kept(tmp
     assert baseline_change(facts, "latest") is None
     damaged = dataclasses.replace(facts, state=state_builder.make(), problems=(Problem(BASELINE, "damaged"),))
     assert baseline_change(damaged, "latest") is None
-
-
-def test_rollback_removes_the_baseline(tmp_path: pathlib.Path) -> None:
-    guest = test_guest_laws.Guest("debian12-hvm", tmp_path)
-    guest_tree.build_guest(guest.name, tmp_path)
-    before = guest_tree.snapshot(tmp_path)
-    for boot in ("one", "two"):  # taken, and taken again
-        state = state_builder.make(boot_id=boot)
-        held = gather_baseline(Root(str(tmp_path)), lambda problem: pytest.fail(problem.message))
-        facts = dataclasses.replace(guest.look(), state=state, baseline=held)
-        apply(guest.root, adaptation.merge([adaptation.plan(facts, Wanted(baseline="latest"))]), Programs(guest))
-    assert (tmp_path / BASELINE[1:]).stat().st_mode & 0o777 == 0o600
-    plan = rollback.plan(guest.look({"history"}))
-    apply(guest.root, plan, Programs(guest))
-    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path), directory_times=True) == []
 
 
 def test_consoles_of_the_operator_win(tmp_path: pathlib.Path) -> None:
