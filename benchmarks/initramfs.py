@@ -4,17 +4,19 @@
 """Reading an initramfs image, against decompressing it with the command-line tool and against lsinitramfs.
 
 Makes one image per compression: microcode in front, as on a physical machine, and then the kernel modules of a
-directory. All three run in turn on the same image, several times; the table has the medians, and the ratios are
-medians of the ratios of each turn, so that other work on the machine hits all alike. The output of all goes nowhere.
+directory. All three run in turn on the same image, several times; the table has the fastest run of each, which other
+work on the machine has disturbed least. The output of all goes nowhere. Ours and the tool, both of them one thread that
+computes, are compared by the processor's time, which other work does not change; lsinitramfs, which is many processes,
+and ours by the time that passes.
 
 Ours reads the whole image, in this process, and gathers names, modules and configuration. The tool starts as a process
 and decompresses the compressed segment only. lsinitramfs (initramfs-tools 0.142) tries every tool in turn, decompresses
-the segment twice, once to test it, and steps through the microcode with a process for each number: for the slow
-compressions (xz, bzip2, lzma) two decompressions are nearly all of its time, so that nothing that decompresses once
-can be more than about twice as fast.
+the segment twice, once to test it, and steps through the microcode with a process for each number.
 
 Bounds: ours takes at most 1.3 times as long as the tool, for every compression; lsinitramfs at least four times as long
-as ours, for gzip and zstd, which Debian uses. The exit status is 1 when one of them does not hold.
+as ours, wherever it takes that long of the tool: for gzip and zstd, which Debian uses, in any case. For the slow
+compressions (xz, bzip2) two decompressions are nearly all that lsinitramfs does, so that whatever decompresses once, as
+it must to see the last name, is about twice as fast and not more. The exit status is 1 when a bound does not hold.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ import importlib.util
 import os
 import pathlib
 import random
+import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import typing as t
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 _specification = importlib.util.spec_from_file_location("conftest", CHECKOUT / "tests" / "conftest.py")
@@ -111,21 +114,30 @@ def build_microcode() -> bytes:
     return archive + b"\0" * (-len(archive) % 512)
 
 
-def seconds_of(command: list[str], stdin: pathlib.Path | None = None) -> float:
+class Seconds(t.NamedTuple):
+    passed: float
+    computed: float
+    """The processor's, in this process and those that it started."""
+
+
+def measured(work: t.Callable[[], object]) -> Seconds:
+    def computed() -> float:
+        return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+    start = time.perf_counter(), computed()
+    work()
+    return Seconds(time.perf_counter() - start[0], computed() - start[1])
+
+
+def run(command: list[str], stdin: pathlib.Path | None = None) -> None:
     with open(stdin or os.devnull, "rb") as stream:
-        start = time.perf_counter()
         subprocess.run(command, stdin=stream, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-        return time.perf_counter() - start
 
 
-def seconds_of_ours(path: pathlib.Path) -> float:
-    start = time.perf_counter()
+def read(path: pathlib.Path) -> None:
     with open(path, "rb") as stream:
-        image = initramfs.read_image(stream)
-    spent = time.perf_counter() - start
-    if not image.modules:
-        raise SystemExit("no module was found in {}: nothing was measured".format(path))
-    return spent
+        if not initramfs.read_image(stream).modules:
+            raise SystemExit("no module was found in {}: nothing was measured".format(path))
 
 
 def measure(compression: str, archive: bytes, early: bytes, work: pathlib.Path, runs: int) -> bool:
@@ -139,29 +151,34 @@ def measure(compression: str, archive: bytes, early: bytes, work: pathlib.Path, 
     segment.write_bytes(compressed)
     image.write_bytes(early + compressed)
     lists = compression not in UNKNOWN_TO_LSINITRAMFS and shutil.which("lsinitramfs") is not None
-    turns: list[tuple[float, float, float]] = []
+    turns: list[tuple[float, float, float, float, float]] = []
     start = time.monotonic()
     while len(turns) <= runs and (len(turns) <= FEWEST_TURNS or time.monotonic() < start + LONGEST):
-        tool = seconds_of([compressor[0], "-dc"], segment)
-        ours = seconds_of_ours(image)
-        turns.append((tool, ours, seconds_of(["lsinitramfs", os.fspath(image)]) if lists else 0.0))
+        tool = measured(lambda: run([compressor[0], "-dc"], segment))
+        ours = measured(lambda: read(image))
+        listing = measured(lambda: run(["lsinitramfs", os.fspath(image)])) if lists else Seconds(0, 0)
+        turns.append((*tool, *ours, listing.passed))
     del turns[0]  # which warms the caches
-    tool, ours, listing = (statistics.median(column) for column in zip(*turns, strict=True))
-    against_tool = statistics.median(turn[1] / turn[0] for turn in turns)
-    against_listing = statistics.median(turn[2] / turn[1] for turn in turns)
-    holds = against_tool <= SLOWEST_AGAINST_TOOL
-    if lists and compression in DEFAULTS_OF_DEBIAN:
-        holds = holds and against_listing >= LEAST_AGAINST_LSINITRAMFS
+    passed_tool, tool, passed_ours, ours, listed = (min(column) for column in zip(*turns, strict=True))
+    against_tool = ours / tool
+    against_listing = listed / passed_ours
+    possible = listed / passed_tool
+    is_possible = lists and (possible >= LEAST_AGAINST_LSINITRAMFS or compression in DEFAULTS_OF_DEBIAN)
+    holds = against_tool <= SLOWEST_AGAINST_TOOL and (not is_possible or against_listing >= LEAST_AGAINST_LSINITRAMFS)
+    verdict = "holds" if holds else "DOES NOT HOLD"
+    if lists and not is_possible:
+        verdict += "; >= 4 cannot be reached: lsinitramfs takes {:.2f} of the tool".format(possible)
     print(
-        "{:8} {:7.1f} {:9.3f} {:9.3f} {:>12} {:12.2f} {:>17}   {}".format(
+        "{:8} {:7.1f} {:9.3f} {:9.3f} {:10.2f} {:9.3f} {:>12} {:>17}   {}".format(
             compression,
             image.stat().st_size / 1e6,
             tool,
             ours,
-            "{:.3f}".format(listing) if lists else "-",
             against_tool,
+            passed_ours,
+            "{:.3f}".format(listed) if lists else "-",
             "{:.2f}".format(against_listing) if lists else "-",
-            "holds" if holds else "DOES NOT HOLD",
+            verdict,
         ),
         flush=True,
     )
@@ -193,9 +210,10 @@ def main() -> int:
                 os.getloadavg()[0],
             )
         )
-        print("seconds: median of {} turns, of slow ones {}".format(arguments.runs, FEWEST_TURNS))
-        print("bounds: ours/tool <= 1.3; for gzip and zstd, which Debian uses, lsinitramfs/ours >= 4")
-        print("compr.        MB      tool      ours  lsinitramfs    ours/tool  lsinitramfs/ours   bounds")
+        print("seconds: the fastest of {} runs, of slow ones of {}".format(arguments.runs, FEWEST_TURNS))
+        print("bounds: ours/tool <= 1.3; lsinitramfs/ours >= 4 where lsinitramfs/tool is, and for gzip and zstd")
+        print("               processor's seconds            seconds that pass")
+        print("compr.        MB      tool      ours  ours/tool      ours  lsinitramfs  lsinitramfs/ours   bounds")
         chosen = [arguments.only] if arguments.only else COMPRESSORS
         hold = [measure(each, archive, early, work, arguments.runs) for each in chosen]
         return 0 if all(hold) else 1

@@ -140,7 +140,7 @@ def test_a_tree_without_dev_gets_one_for_the_run(tree: pathlib.Path) -> None:
 def test_a_file_in_the_place_of_dev_is_named(tree: pathlib.Path) -> None:
     (tree / "dev").rmdir()
     (tree / "dev").write_text("")
-    with pytest.raises(GuestError, match="could not be run in isolation: .*'/dev'"):
+    with pytest.raises(GuestError, match=r"could not be run in isolation: .*'/dev'"):
         run(tree, "exit 0")
 
 
