@@ -18,11 +18,18 @@ import pytest
 from ansible.module_utils import basic
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import Runner
+from ansible_collections.rehost.hyperv.plugins.module_utils._catalog.paths import (
+    BASELINE,
+    DRACUT_CONFIG,
+    INITRAMFS_HOOK,
+)
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import EVERYTHING, ImageDisk, gather
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import BlockDevice, GuestFacts
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.state import gather_baseline
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats.superblock import FileSystem
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
+    adaptation,
     block_references,
     initramfs_modules,
     integration_services,
@@ -49,7 +56,7 @@ from ansible_collections.rehost.hyperv.plugins.modules import kvp_info as kvp_in
 from ansible_collections.rehost.hyperv.plugins.modules import nic_switch as nic_switch_module
 from ansible_collections.rehost.hyperv.plugins.modules import rollback as rollback_module
 from ansible_collections.rehost.hyperv.plugins.modules import xen_leftovers as xen_leftovers_module
-from ansible_collections.rehost.hyperv.tests.unit import guest_tree, initramfs_builder
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree, initramfs_builder, state_builder
 
 ROOT_UUID = "5f1c9a52-6a3b-4f6e-9d0c-7e3b1a2c4d5e"
 SWAP_UUID = "c0a81f3e-2b7d-4e59-8f10-93d4b6a7e8f9"
@@ -520,3 +527,68 @@ def test_a_rollback_restores_every_byte(guest: Guest) -> None:
     apply(guest.root, plan, GuestProgram(guest))
     assert guest_tree.compare(before, guest_tree.snapshot(guest.path), directory_times=True) == []
     assert not rollback.plan(guest.look({"history"}))
+
+
+EVERYTHING_AT_ONCE = adaptation.Wanted(network=nic_switch.Wanted(), integration=integration_services.Wanted())
+
+
+@every_guest
+def test_one_plan_leaves_what_single_modules_leave_one_after_the_other(name: str, tmp_path: pathlib.Path) -> None:
+    """Initramfs images as well: they are built once, from what the configuration will be."""
+    guests = [Guest(name, tmp_path / directory) for directory in ("one", "other")]
+    for guest in guests:
+        guest_tree.build_guest(name, guest.path)
+    plan = adaptation.plan(guests[0].look(), EVERYTHING_AT_ONCE)
+    apply(guests[0].root, plan, GuestProgram(guests[0]))
+    adapt(guests[1])
+    assert not adaptation.plan(guests[0].look(), EVERYTHING_AT_ONCE), "once is enough"
+    one, other = (content_below(guest.path) for guest in guests)
+    assert one == other
+
+
+@every_guest
+def test_what_is_cleaned_stays_ready_and_is_rolled_back_to_the_byte(name: str, tmp_path: pathlib.Path) -> None:
+    guest = Guest(name, tmp_path)
+    guest_tree.build_guest(name, tmp_path)
+    before = guest_tree.snapshot(tmp_path)
+    for keep_xen in (True, False):
+        apply(guest.root, adaptation.plan(guest.look(), adaptation.Wanted(keep_xen=keep_xen)), GuestProgram(guest))
+        assert not adaptation.plan(guest.look(), adaptation.Wanted(keep_xen=keep_xen))
+    facts = guest.look()
+    assert readiness.assess(facts).generations == EXPECTED[name].adapted
+    assert "hvc0" not in "".join(entry.cmdline for entry in facts.boot.entries)
+    assert not any("xen" in file.text for file in facts.initramfs.files if file.path in (INITRAMFS_HOOK, DRACUT_CONFIG))
+    apply(guest.root, rollback.plan(guest.look({"history"})), GuestProgram(guest))
+    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path), directory_times=True) == []
+
+
+def content_below(path: pathlib.Path) -> t.Dict[str, t.Union[bytes, str]]:
+    found: t.Dict[str, t.Union[bytes, str]] = {}
+    for each in path.rglob("*"):
+        name = str(each.relative_to(path))
+        if name.startswith("var/lib/rehost-hyperv"):
+            continue
+        if each.is_symlink():
+            found[name] = str(each.readlink()) if hasattr(each, "readlink") else name
+        elif each.is_file():
+            found[name] = each.read_bytes()
+    return found
+
+
+def test_rollback_removes_the_baseline(tmp_path: pathlib.Path) -> None:
+    guest = Guest("debian12-hvm", tmp_path)
+    guest_tree.build_guest(guest.name, tmp_path)
+    before = guest_tree.snapshot(tmp_path)
+    for boot in ("one", "two"):  # taken, and taken again
+        state = state_builder.make(boot_id=boot)
+        held = gather_baseline(Root(str(tmp_path)), lambda problem: pytest.fail(problem.message))
+        facts = dataclasses.replace(guest.look(), state=state, baseline=held)
+        apply(
+            guest.root,
+            adaptation.merge([adaptation.plan(facts, adaptation.Wanted(baseline="latest"))]),
+            GuestProgram(guest),
+        )
+    assert (tmp_path / BASELINE[1:]).stat().st_mode & 0o777 == 0o600
+    plan = rollback.plan(guest.look({"history"}))
+    apply(guest.root, plan, GuestProgram(guest))
+    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path), directory_times=True) == []

@@ -15,7 +15,7 @@ from ansible_collections.rehost.hyperv.tests.unit import state_builder
 from hypothesis import given
 from hypothesis import strategies as st
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 UNITS = st.lists(st.builds(Unit, TEXT, TEXT, TEXT, TEXT), max_size=4).map(tuple)
 
 

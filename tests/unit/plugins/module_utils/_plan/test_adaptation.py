@@ -18,7 +18,10 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._formats import gues
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
     adaptation,
     block_references,
+    integration_services,
     kernel_cmdline,
+    network_pairs,
+    nic_switch,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.adaptation import Wanted
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import FileChange, Plan
@@ -27,11 +30,23 @@ from ansible_collections.rehost.hyperv.tests.unit.small_guest import VERSION, en
 
 XEN = Evidence("/sys/hypervisor/type", "xen", "xen", "interface")
 HYPERV = Evidence("/sys/class/dmi/id/product_name", "Virtual Machine", "hyperv", "firmware")
+WHOLE = Wanted(network=nic_switch.Wanted(), integration=integration_services.Wanted())
 KVM = Evidence("CPUID", "KVMKVMKVM", "kvm", "cpu")
 
 
 def on(facts: GuestFacts, *evidence: Evidence) -> GuestFacts:
     return dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, evidence=evidence))
+
+
+def test_adapters_that_nothing_tells_apart_keep_no_guest_from_being_adapted(tmp_path: pathlib.Path) -> None:
+    interfaces = "=== /etc/network/interfaces\nauto eth0 eth1\niface eth0 inet dhcp\niface eth1 inet dhcp\n"
+    facts = small_guest.look(tmp_path, small_guest.fstab("/dev/xvda1 / ext4 errors=remount-ro 0 1") + interfaces)
+    planned = adaptation.plan(facts, WHOLE)
+    assert "network.cannot-be-switched" in [finding.id for finding in planned.findings]
+    assert "/etc/fstab" in [change.path for change in planned.changes]
+    told = nic_switch.Wanted(pairs=(network_pairs.WantedPair("eth7"),))
+    with pytest.raises(GuestError, match="eth7"):
+        adaptation.plan(facts, dataclasses.replace(WHOLE, network=told))
 
 
 def test_a_file_that_two_planners_edit_changes_once_and_names_both_reasons(tmp_path: pathlib.Path) -> None:
