@@ -183,10 +183,12 @@ def give_names(programs: Programs, names: t.Mapping[int, str]) -> None:
         wrong = [link for link in links if names.get(link.index, link.name) != link.name]
         if not wrong:
             return
+        held = {link.name for link in wrong}
         taken = {link.name for link in links}
-        ready = next((link for link in wrong if names[link.index] not in taken), None)
-        if ready is not None:
-            _rename(programs, ready, names[ready.index])
+        ready = [link for link in wrong if names[link.index] not in taken]
+        ready += [link for link in wrong if names[link.index] not in held]  # taken by one that keeps it: an error
+        if ready:
+            _rename(programs, ready[0], names[ready[0].index])
         else:  # they have each other's names
             _rename(programs, wrong[0], f"rehost{wrong[0].index}")
 
