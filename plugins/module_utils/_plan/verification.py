@@ -241,12 +241,12 @@ def _failed_units(facts: GuestFacts, state: State) -> t.Iterator[Finding]:
     failed_before = {unit.name for unit in before if unit.active == "failed"}
     for unit in state.units:
         if unit.active == "failed" and not _belongs_to_xen(unit.name):
-            is_new = unit.name not in failed_before
+            is_known = unit.name in failed_before
             yield Finding(
                 "verify.unit-failed",
-                "error" if is_new else "info",
+                "info" if is_known else "error" if facts.baseline else "warning",
                 unit.name,
-                f"{unit.name} has failed" + ("" if is_new else ", as it had before the move"),
+                f"{unit.name} has failed" + (", as it had before the move" if is_known else ""),
                 f"systemctl status {unit.name} says why",
             )
 

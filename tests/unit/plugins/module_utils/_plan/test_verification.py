@@ -175,6 +175,8 @@ def test_a_unit_that_failed_before_is_no_trouble_of_the_move(arrived: GuestFacts
     both = then(now(arrived, units=units), units=units)
     assert found_in(verify(both)) == {("verify.unit-failed", "info", "nginx.service")}
     assert "no unit has failed that had not before" in verify(both).proofs
+    alone = dataclasses.replace(now(arrived, units=units), baseline=None)
+    assert ("verify.unit-failed", "warning", "nginx.service") in found_in(verify(alone))
 
 
 @pytest.mark.parametrize(
