@@ -73,7 +73,7 @@ options:
     type: bool
     default: false
   vm_name:
-    description: What the host calls the virtual machine, for RV(after.host_actions).
+    description: What the host calls the virtual machine, for RV(before.host_actions).
     type: str
   integration:
     description: Whether daemons, rules and settings are staged as M(rehost.hyperv.integration_services) does.
