@@ -108,12 +108,20 @@ def _memory(reader: KernelReader) -> Memory | None:
 
 
 def _installed_bytes(reader: KernelReader) -> int | None:
-    """The memory that the firmware tells of, of whatever kind; below 1 MiB there are holes in it."""
-    above = 0
+    """The memory that the firmware tells of: from 1 MiB on every run of ranges without a hole in which there is some,
+    with what the firmware keeps of it for its tables. Ranges for themselves are addresses of devices."""
+    ranges = []
     for name in reader.names(_FIRMWARE):
-        start, end = [reader.line(f"{_FIRMWARE}/{name}/{field}") for field in ("start", "end")]
+        start, end, kind = [reader.line(f"{_FIRMWARE}/{name}/{field}") for field in ("start", "end", "type")]
         if start is not None and end is not None and int(start, 16) >= _FIRST_MIB:
-            above += int(end, 16) + 1 - int(start, 16)
+            ranges.append((int(start, 16), int(end, 16) + 1, kind == "System RAM"))
+    runs: list[tuple[int, int, bool]] = []
+    for first, behind, is_memory in sorted(ranges):
+        if runs and runs[-1][1] == first:
+            runs[-1] = (runs[-1][0], behind, runs[-1][2] or is_memory)
+        else:
+            runs.append((first, behind, is_memory))
+    above = sum(behind - first for first, behind, is_memory in runs if is_memory)
     return _FIRST_MIB + above if above else None
 
 

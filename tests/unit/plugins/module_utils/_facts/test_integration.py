@@ -89,17 +89,20 @@ def test_rules_are_those_that_count(tmp_path: pathlib.Path) -> None:
 
 
 def test_memory_is_what_the_kernel_and_the_firmware_say(tmp_path: pathlib.Path) -> None:
-    """A generation 1 machine of 1000 MiB: the holes below 1 MiB, ACPI's tables at the end."""
+    """A machine of 1000 MiB: holes below 1 MiB, tables of ACPI at the end, and addresses that are no memory."""
     ranges = [
-        (0, 0x9FBFF),
-        (0x9FC00, 0x9FFFF),
-        (0x100000, 0x3E7EFFFF),
-        (0x3E7F0000, 0x3E7FEFFF),
-        (0x3E7FF000, 0x3E7FFFFF),
+        (0, 0x9FBFF, "System RAM"),
+        (0x9FC00, 0x9FFFF, "Reserved"),
+        (0x100000, 0x3E7EFFFF, "System RAM"),
+        (0x3E7F0000, 0x3E7FEFFF, "ACPI Tables"),
+        (0x3E7FF000, 0x3E7FFFFF, "ACPI Non-volatile Storage"),
+        (0xFEFFC000, 0xFEFFFFFF, "Reserved"),
+        (0xFD00000000, 0xFFFFFFFFFF, "Reserved"),
     ]
     firmware = "".join(
         f"=== /sys/firmware/memmap/{number}/start\n0x{start:x}\n=== /sys/firmware/memmap/{number}/end\n0x{end:x}\n"
-        for number, (start, end) in enumerate(ranges)
+        f"=== /sys/firmware/memmap/{number}/type\n{kind}\n"
+        for number, (start, end, kind) in enumerate(ranges)
     )
     blocks = "/sys/devices/system/memory"
     found = look(
