@@ -81,17 +81,19 @@ class Network:
         self._far = _spawn(_serve)
 
     def far(self, *command: str) -> None:
-        self._far_run(*command)
+        """Runs a command there."""
+        self.far_says(*command)
 
-    def _far_run(self, *command: str) -> None:
-        subprocess.run(["nsenter", f"--net=/proc/{self._far}/ns/net", *command], check=True)
+    def far_says(self, *command: str) -> str:
+        there = ["nsenter", f"--net=/proc/{self._far}/ns/net", *command]
+        return subprocess.run(there, check=True, stdout=subprocess.PIPE, universal_newlines=True).stdout
 
     def plug(self, name: str, mac: str, *, is_dead: bool = False) -> None:
         """Gives the guest an adapter; a dead one is on a switch where nobody else is."""
         ip("link", "add", name, "address", mac, "type", "veth", "peer", "name", f"far-{name}", "netns", str(self._far))
         if not is_dead:
-            self._far_run("ip", "link", "set", f"far-{name}", "master", "switch")
-        self._far_run("ip", "link", "set", f"far-{name}", "up")
+            self.far("ip", "link", "set", f"far-{name}", "master", "switch")
+        self.far("ip", "link", "set", f"far-{name}", "up")
 
     def end(self) -> None:
         os.kill(self._far, signal.SIGKILL)

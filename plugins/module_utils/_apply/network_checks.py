@@ -28,6 +28,7 @@ _NEIGHBOUR_WAIT = 3.0  # seconds; the kernel asks three times, a second between
 _ANSWER_WAIT = 2.0
 _GOOD_STATES = {"REACHABLE", "DELAY", "PROBE", "PERMANENT", "NOARP", "STALE"}
 _DISCARD = 9  # RFC 863; the datagram only makes the kernel look for its neighbour
+_ETH_P_ARP = 0x0806
 _TARGET = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})")
 
 
@@ -210,3 +211,20 @@ def interface_of(programs: Programs, address: str) -> str:
         if any(ipaddress.ip_address(found.text) == wanted for found in link.addresses):
             return link.name
     return ""
+
+
+def announce(programs: Programs, interfaces: t.Iterable[str]) -> None:
+    """Tells the neighbours on a network which MAC address has an IPv4 address now (RFC 5227 section 2.3); they would
+    go on speaking to the other adapter for some seconds. IPv6 neighbours find out by themselves."""
+    names = set(interfaces)
+    for link in read_links(programs):
+        if link.name not in names or not link.is_up:
+            continue
+        mac = bytes.fromhex(link.mac.replace(":", ""))
+        for address in link.addresses:
+            if address.family == "inet" and address.scope == "global":
+                packed = ipaddress.IPv4Address(address.text).packed
+                header = b"\xff" * 6 + mac + struct.pack(">HHHBBH", _ETH_P_ARP, 1, 0x0800, 6, 4, 1)
+                with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+                    sender.bind((link.name, 0))
+                    sender.send(header + mac + packed + b"\0" * 6 + packed)

@@ -23,7 +23,7 @@ import typing as t
 from .._errors import GuestError
 from .._plan.model import FileChange, LinkChange, Plan
 from .links import clear, find_link, give_names, read_links
-from .network_checks import Target, checks_of
+from .network_checks import Target, announce, checks_of
 from .network_stacks import BACK_ENDS, park, renamed, set_sysctls, unpark
 from .plan import apply
 from .runners import runner_for
@@ -131,6 +131,7 @@ class SwitchProcess:
         for name in state.back_ends:
             self._tell(BACK_ENDS[name].start(self.programs, state.memory[name], state.names, settled))
         self._step("checking")
+        announce(self.programs, self._interfaces())
         self._check(settled)
         wrong = [f"{check} ({self.state.now[check]})" for check in state.required if self.state.now.get(check)]
         if wrong:
@@ -150,10 +151,13 @@ class SwitchProcess:
                 time.sleep(_POLL)
 
     def _checks(self) -> dict[str, t.Callable[[], str]]:
-        names = self._names_now()
-        interfaces = [*names.values(), *(renamed(upper, names) for upper in self.state.uppers)]
         targets = [Target(*target) for target in self.state.targets]
-        return checks_of(self.programs, interfaces, targets)
+        return checks_of(self.programs, self._interfaces(), targets)
+
+    def _interfaces(self) -> list[str]:
+        """The configured adapters and what is on top of them, as they are called now."""
+        names = self._names_now()
+        return [*names.values(), *(renamed(upper, names) for upper in self.state.uppers)]
 
     def _is_confirmed(self) -> bool:
         """Waits for it, as long as there is time enough to put back before the limit what took this long to do."""
@@ -236,6 +240,8 @@ class SwitchProcess:
         for adapter in state.adapters:
             if adapter.was_up:
                 self.programs.run("ip", "link", "set", "dev", adapter.before, "up")
+        with self._going_on():
+            announce(self.programs, self._interfaces())
         with self._going_on():
             self._check(deadline)
             wrong = [f"{check}: {self.state.now[check]}" for check in state.required if self.state.now.get(check)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import typing as t
 
 import pytest
@@ -143,3 +144,13 @@ def test_only_an_answer_to_the_question_is_one(answer: t.Callable[[bytes], bytes
         thread.start()
         assert network_checks.answers_query("127.0.0.1", server.getsockname()[1]) is is_one
         thread.join()
+
+
+def test_the_neighbours_are_told_who_has_an_address_now() -> None:
+    def work(network: Network) -> str:
+        network.far("ip", "neigh", "replace", ADDRESS, "lladdr", "00:15:5d:00:00:99", "dev", "switch", "nud", "stale")
+        network_checks.announce(PROGRAMS, ["eth0"])
+        time.sleep(0.2)
+        return network.far_says("ip", "neigh", "show", ADDRESS)
+
+    assert f"lladdr {OLD_MAC}" in in_a_network(work)
