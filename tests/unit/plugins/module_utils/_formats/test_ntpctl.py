@@ -59,6 +59,24 @@ def test_a_clock_that_does_not_follow() -> None:
     assert [source.state for source in found.sources] == ["unusable"]
 
 
+# OpenNTPD 6.2p3, which ends the line of an address with a blank
+STARTING = (
+    "1/2 peers valid, clock unsynced\n\npeer\n   wt tl st  next  poll          offset       delay      jitter\n"
+    "10.77.0.1 \n    1  7  5    3s    6s         0.019ms     0.065ms     0.019ms\n"
+    "10.77.0.77 \n    1  2  -  285s  300s             ---- peer not valid ----\n\n"
+)
+
+
+def test_a_clock_that_is_still_being_set() -> None:
+    found = ntpctl.parse(STARTING)
+
+    assert found.is_synchronised is False
+    assert [(source.name, source.state, source.stratum) for source in found.sources] == [
+        ("10.77.0.1", "candidate", 5),
+        ("10.77.0.77", "unusable", None),
+    ]
+
+
 def test_line_ends_of_another_system_are_no_matter() -> None:
     assert ntpctl.parse(SYNCED.replace("\n", "\r\n")) == ntpctl.parse(SYNCED)
 
