@@ -27,16 +27,16 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
         is_live = self._task.args.get("mode") == "live"
         if is_live and self._task.async_val:
             raise AnsibleError(
                 "nic_switch with mode: live cannot run with async: the connection that confirms it is the proof that "
                 "the guest can be reached. Remove async; timeout is the limit of its time."
             )
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
         found = self._call(self._task.args, variables)
-        if is_live and self._is_interrupted(found):
+        if self._is_interrupted(found):
             display.display("an earlier switch of the network was interrupted; it is put back first")
             last = self._follow(found["live"], variables, confirms=False)
             if last is None or not last["is_over"]:

@@ -9,6 +9,7 @@ Whatever happens during a trial, the next boot finds the files as they were. Fil
 from __future__ import annotations
 
 import os
+import shutil
 import typing as t
 
 from .._errors import GuestError
@@ -43,7 +44,7 @@ def show(programs: Programs, files: t.Sequence[TrialFile]) -> None:
 
 
 def hide(programs: Programs, paths: t.Iterable[str]) -> list[str]:
-    """Shows the real files again; returns what did not work."""
+    """Shows the real files again, all of them; returns what did not work."""
     problems = []
     for path in paths:
         while is_shown(path):
@@ -51,6 +52,8 @@ def hide(programs: Programs, paths: t.Iterable[str]) -> list[str]:
             if not done.is_good:
                 problems.append(done.problem())
                 break
+    if not problems:
+        shutil.rmtree(_DIRECTORY, ignore_errors=True)  # they may hold secrets
     return problems
 
 

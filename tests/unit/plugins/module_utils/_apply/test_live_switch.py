@@ -11,10 +11,11 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import typing as t
 
 import pytest
-from ansible_collections.rehost.hyperv.plugins.module_utils._apply import live_switch, switch_process
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply import live_switch, network_checks, switch_process
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.switch_state import SwitchDirectory, SwitchState
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Nic
@@ -67,7 +68,7 @@ def addresses_of(name: str) -> t.Set[str]:
     return {address["local"] for address in shown if address["scope"] == "global"}
 
 
-def begin(switch: Switch, timeout: float = 10.0) -> t.Dict[str, t.Any]:
+def begin(switch: Switch, timeout: float = 6.0) -> t.Dict[str, t.Any]:
     live_switch.SHORTEST = 1.0
     report = live_switch.start(ROOT, switch, timeout=timeout, targets=["192.0.2.1:80"])
     pathlib.Path(report["go"]).write_text(report["token"])
@@ -91,7 +92,8 @@ def guest() -> t.Callable[[t.Callable[[Network], t.Any]], t.Any]:
 
     def run(work: t.Callable[[Network], t.Any], *, is_dead: bool = False) -> t.Any:
         def inside() -> t.Any:
-            switch_process.GRACE = 0.2
+            switch_process.GRACE = 0.1
+            network_checks._NEIGHBOUR_WAIT = network_checks._ANSWER_WAIT = 0.5
             network = Network()
             try:
                 network.plug("eth0", OLD_MAC)
@@ -315,3 +317,60 @@ def test_what_somebody_put_on_top_of_the_adapter_is_not_lost(guest: t.Any) -> No
     message, mac = guest(work)
     assert "mine on top of eth0 is in no network configuration" in message
     assert mac == OLD_MAC
+
+
+def test_a_connection_over_the_switched_adapter_is_what_confirms(guest: t.Any) -> None:
+    def work(_network: Network) -> t.Any:
+        os.environ["SSH_CONNECTION"] = f"192.0.2.1 40000 {ADDRESS} 22"
+        token = begin(switch_to("lan0"))["token"]
+        wait_until(lambda: phase() == "waiting")
+        return live_switch.confirm(ROOT, token)
+
+    last = guest(work)
+    assert last["phase"] == "confirmed"
+    assert (last["connection"]["address"], last["connection"]["interface"]) == (ADDRESS, "lan0")
+    assert last["connection"]["shown"] == "the controller reaches the guest over the new adapter"
+
+
+def test_a_connection_that_takes_another_way_confirms_nothing(guest: t.Any) -> None:
+    def work(_network: Network) -> t.Any:
+        os.environ["SSH_CONNECTION"] = f"192.0.2.1 40000 {ADDRESS} 22"
+        token = begin(switch_to(), timeout=5.0)["token"]
+        wait_until(lambda: phase() == "waiting")
+        os.environ["SSH_CONNECTION"] = "127.0.0.1 40000 127.0.0.1 22"
+        with pytest.raises(GuestError) as caught:
+            live_switch.confirm(ROOT, token)
+        wait_until(lambda: phase() == "put-back")
+        return caught.value.message, is_as_before()
+
+    message, is_back = guest(work)
+    assert "127.0.0.1 on lo, and not through eth0" in message
+    assert is_back
+
+
+def test_a_wrong_token_confirms_nothing(guest: t.Any) -> None:
+    def work(_network: Network) -> t.Any:
+        with pytest.raises(GuestError) as caught:
+            live_switch.confirm(ROOT, "0123")
+        return caught.value.message, live_switch.status(ROOT), live_switch.resume(ROOT)
+
+    assert guest(work) == ("there is no switch 0123 in this guest", None, None)
+
+
+def test_the_connection_is_found_where_become_has_dropped_it() -> None:
+    code = (
+        "import sys; sys.path[:0] = {!r}\n"
+        "from ansible_collections.rehost.hyperv.plugins.module_utils._apply import live_switch\n"
+        "print(live_switch._server_address())"
+    ).format(sys.path)
+    command = ["sh", "-c", 'env -i "$@"; true', "become", sys.executable, "-c", code]
+    environment = {**os.environ, "SSH_CONNECTION": "192.0.2.1 40000 192.0.2.10 22"}
+    if os.geteuid() != 0:
+        pytest.skip("needs root, as become gives it")
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, universal_newlines=True)
+    assert done.stdout == "192.0.2.10\n"
+
+
+def test_only_a_running_guest_is_switched(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(GuestError, match="only a running guest"):
+        live_switch.start(Root(os.fspath(tmp_path)), Switch(Plan()), timeout=60.0)

@@ -33,6 +33,7 @@ def in_a_network(work: t.Callable[[Network], t.Any], *, is_dead: bool = False) -
     needs_namespaces()
 
     def inside() -> t.Any:
+        network_checks._NEIGHBOUR_WAIT = network_checks._ANSWER_WAIT = 0.5
         network = Network()
         network.plug("eth0", OLD_MAC, is_dead=is_dead)
         ip("link", "set", "eth0", "up")
