@@ -34,7 +34,7 @@ def ask(question: str) -> str | None:
     argv = _QUESTIONS[question]
     environment = {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command has no time limit
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import sys
 import time
 import typing as t
 
@@ -88,7 +89,7 @@ def start(root: Root, switch: Switch, *, timeout: float, targets: t.Sequence[str
     try:
         with open(directory.log, "w", encoding="utf-8", errors="replace") as log:
             os.fchmod(log.fileno(), 0o600)
-            programs = Programs(lambda text: print(_stamped(text), file=log))
+            programs = Programs(lambda text: _write(log, text))
             state = _look(programs, switch, timeout)
             checks = checks_of(programs, _all_names(state), goals)
             state = dataclasses.replace(
@@ -181,7 +182,8 @@ def _lock(directory: SwitchDirectory) -> int:
 
 
 def _process(root: Root, plan: Plan, directory: SwitchDirectory, state: SwitchState) -> SwitchProcess:
-    programs = Programs(lambda text: print(_stamped(text), flush=True))
+    # its standard output is the log of the switch
+    programs = Programs(lambda text: _write(sys.stdout, text))
     return SwitchProcess(root, plan, directory, state, programs)
 
 
@@ -326,8 +328,9 @@ def _boot_id() -> str:
         return stream.read().strip()
 
 
-def _stamped(text: str) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}"
+def _write(log: t.TextIO, text: str) -> None:
+    log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
+    log.flush()
 
 
 def _nothing(_text: str) -> None:

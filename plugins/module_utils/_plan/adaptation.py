@@ -113,7 +113,7 @@ def _foreseen(value: t.Any, after: t.Mapping[str, str | None]) -> t.Any:
             return value
         text = after[value.path]
         return None if text is None else TextFile(value.path, text)
-    if type(value) is tuple and any(isinstance(item, TextFile) for item in value):
+    if isinstance(value, tuple) and any(isinstance(item, TextFile) for item in value):
         return tuple([item for item in [_foreseen(item, after) for item in value] if item is not None])
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
