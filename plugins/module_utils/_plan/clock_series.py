@@ -29,7 +29,7 @@ LEAST_STEP = 0.000_2  # seconds; less is not told from the time that reading the
 LEAST_GAP = 0.05  # seconds
 _LEAST_FOR_LINE = 4  # samples
 _SHORTEST_LINE = 1.0  # seconds
-_USUAL_DRIFT = 500e-6  # of a clocksource of which nothing is known
+_USUAL_DRIFT = 500e-6  # of a clocksource of which nothing is known: seconds that it is off in a second of true time
 _WORST_DRIFT = 0.05  # that a clocksource is believed to have before its jumps are called gaps
 _NOISE = 1e-6  # seconds; no sample is trusted more than this
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11)
@@ -106,7 +106,7 @@ def estimate(series: ReferenceSeries, readings: t.Sequence[Reading]) -> Estimate
     else:
         best = min(samples, key=lambda sample: sample.error)
         behind = _behind(best, samples[0])
-        passed = abs(_raw(end, samples[0]) - _raw(best.at, samples[0]))
+        passed = abs(_raw(end, samples[0]) - _raw(best.at, samples[0])) / (1 - _USUAL_DRIFT)
         uncertainty = best.error / _SECOND + passed * _USUAL_DRIFT
     origin = samples[0].at
     ahead = ((end.system - end.raw) - (origin.system - origin.raw)) / _SECOND

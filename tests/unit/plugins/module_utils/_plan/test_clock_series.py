@@ -24,7 +24,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.clock_series i
     gaps,
     steps,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 SECOND = 1_000_000_000
@@ -125,6 +125,7 @@ def test_the_drift_is_within_its_uncertainty_as_often_as_it_says() -> None:
 
 
 @given(WORLDS, st.integers(1, 3))
+@example(World(fast=-500.0, held=0.0, ahead=0.0), 2)
 def test_few_samples_give_an_offset_and_no_drift(world: World, count: int) -> None:
     found = world.estimate(count=count)
 
