@@ -102,7 +102,7 @@ def estimate(series: ReferenceSeries, readings: t.Sequence[Reading]) -> Estimate
     error = (line.error if line else 0.0) * series.age / _SECOND  # of what lies between two words of the host
     if line is not None:
         behind = line.at(_raw(end, samples[0]))
-        uncertainty = line.spread(_raw(end, samples[0])) + min(sample.error for sample in samples) / _SECOND
+        uncertainty = line.bound(_raw(end, samples[0]), samples)
     else:
         best = min(samples, key=lambda sample: sample.error)
         behind = _behind(best, samples[0])
@@ -161,8 +161,8 @@ class _Line(t.NamedTuple):
     mean_y: float
     slope: float
     slope_spread: float
-    mean_spread: float
     length: float
+    square: float  # weighted, of the distances from the mean
 
     @property
     def error(self) -> float:
@@ -172,8 +172,17 @@ class _Line(t.NamedTuple):
     def at(self, x: float) -> float:
         return self.mean_y + self.slope * (x - self.mean_x)
 
-    def spread(self, x: float) -> float:
-        return math.sqrt(self.mean_spread**2 + (self.slope_spread * (x - self.mean_x)) ** 2)
+    def bound(self, x: float, samples: t.Sequence[Sample]) -> float:
+        """What the line may be wrong by at most, if each sample is wrong by its error, in whichever direction is worst:
+        packets may all take longer on the same half of their way, which their scatter does not show."""
+        total = sum(_weight(sample) for sample in samples)
+        return sum(
+            _weight(sample)
+            * abs(1 / total + (_raw(sample.at, samples[0]) - self.mean_x) * (x - self.mean_x) / self.square)
+            * sample.error
+            / _SECOND
+            for sample in samples
+        )
 
 
 def _line(samples: t.Sequence[Sample]) -> _Line | None:
@@ -182,7 +191,7 @@ def _line(samples: t.Sequence[Sample]) -> _Line | None:
     length = points[-1][0] - points[0][0]
     if len(points) < _LEAST_FOR_LINE or length < _SHORTEST_LINE:
         return None
-    weights = [(sample.error / _SECOND + _NOISE) ** -2 for sample in samples]
+    weights = [_weight(sample) for sample in samples]
     total = sum(weights)
     mean_x = sum(w * x for w, (x, _y) in zip(weights, points)) / total
     mean_y = sum(w * y for w, (_x, y) in zip(weights, points)) / total
@@ -201,9 +210,13 @@ def _line(samples: t.Sequence[Sample]) -> _Line | None:
         mean_y,
         slope,
         quantile * math.sqrt(rest / square) + 2 * _NOISE / length,
-        quantile * math.sqrt(rest / total),
         length,
+        square,
     )
+
+
+def _weight(sample: Sample) -> float:
+    return (sample.error / _SECOND + _NOISE) ** -2
 
 
 def _drift(line: _Line | None, readings: t.Sequence[Reading], samples: t.Sequence[Sample]) -> float | None:

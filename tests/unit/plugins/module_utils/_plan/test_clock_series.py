@@ -107,6 +107,26 @@ def test_the_offset_is_within_its_uncertainty(world: World, noise: float, seed: 
     assert abs(found.offset - world.offset(10.0)) <= found.uncertainty
 
 
+@given(
+    WORLDS,
+    st.lists(st.integers(10_000, 2_000_000), min_size=8, max_size=8),
+    st.lists(st.sampled_from([1, -1]), min_size=8, max_size=8) | st.sampled_from([[1] * 8, [-1] * 8]),
+)
+@example(World(), [600_000] + [1_000_000] * 7, [1] * 8)
+def test_the_offset_is_within_its_uncertainty_also_when_one_half_of_the_way_takes_all_the_time(
+    world: World, errors: t.List[int], signs: t.List[int]
+) -> None:
+    samples = []
+    for index, (error, sign) in enumerate(zip(errors, signs)):
+        now = index * 10 / 7
+        samples.append(Sample(world.reading(now), START + round(now * SECOND) + sign * error, error))
+
+    found = estimate(ReferenceSeries("server", "server", tuple(samples), asked=8), world.readings(10.0))
+
+    assert found is not None
+    assert abs(found.offset - world.offset(10.0)) <= found.uncertainty
+
+
 @given(WORLDS)
 def test_without_noise_drift_and_frequency_are_exact(world: World) -> None:
     found = world.estimate()
