@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import pathlib
 import subprocess
@@ -73,6 +72,12 @@ def check_health(host: t.Any, swap: str) -> None:
     assert "Timed out waiting for device" not in host.check_output("journalctl -b --no-pager")
 
 
+def test_a_guest_as_it_is_has_no_root_on_hyperv(pristine: pathlib.Path) -> None:
+    with lab.start("hyperv-gen1", pristine, overlay=True) as machine:
+        machine.wait_for_console("Gave up waiting for root file system device", SECONDS)
+        machine.wait_for_console("ALERT!  /dev/xvda1 does not exist", 60)
+
+
 class TestRunningGuest:
     """On XenServer all the time: judged, prepared for both hypervisors, started again, and rolled back."""
 
@@ -86,18 +91,10 @@ class TestRunningGuest:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def machines(cls, disk: pathlib.Path, pristine: pathlib.Path) -> t.Iterator[t.Tuple[lab.Machine, lab.Machine]]:
-        """On the virtual XenServer, and, with the same disk, on the virtual Hyper-V."""
-        with contextlib.ExitStack() as stack:
-            xenserver = stack.enter_context(lab.start("xenserver", disk))
-            hyperv = stack.enter_context(lab.start("hyperv-gen1", pristine, overlay=True))
-            xenserver.wait_for_ssh(SECONDS)
-            yield xenserver, hyperv
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def xenserver(cls, machines: t.Tuple[lab.Machine, lab.Machine]) -> lab.Machine:
-        return machines[0]
+    def xenserver(cls, disk: pathlib.Path) -> t.Iterator[lab.Machine]:
+        with lab.start("xenserver", disk) as machine:
+            machine.wait_for_ssh(SECONDS)
+            yield machine
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -128,12 +125,6 @@ class TestRunningGuest:
     def test_the_guest_lives_on_its_xen_disk(self, xenserver: lab.Machine) -> None:
         assert xenserver.run("findmnt -no SOURCE /").stdout == "/dev/xvda1\n"
         assert xenserver.run("cat /sys/hypervisor/type").stdout == "xen\n"
-
-    def test_its_disk_as_it_is_has_no_root_on_hyperv(self, machines: t.Tuple[lab.Machine, lab.Machine]) -> None:
-        hyperv = machines[1]
-        hyperv.wait_for_console("Gave up waiting for root file system device", SECONDS)
-        hyperv.wait_for_console("ALERT!  /dev/xvda1 does not exist", 60)
-        hyperv.cut_power()
 
     def test_guest_info_knows_xen_by_its_evidence(self, looked_at: t.Dict[str, t.Any]) -> None:
         guest = looked_at["info"]["guest"]
@@ -207,19 +198,10 @@ class TestDisk:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def machines(cls, adapted: pathlib.Path) -> t.Iterator[t.Tuple[lab.Machine, lab.Machine]]:
-        with contextlib.ExitStack() as stack:
-            started = [
-                stack.enter_context(lab.start(kind, adapted, overlay=True)) for kind in ("hyperv-gen1", "xenserver")
-            ]
-            for machine in started:
-                machine.wait_for_ssh(SECONDS)
-            yield started[0], started[1]
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def hyperv(cls, machines: t.Tuple[lab.Machine, lab.Machine]) -> lab.Machine:
-        return machines[0]
+    def hyperv(cls, adapted: pathlib.Path) -> t.Iterator[lab.Machine]:
+        with lab.start("hyperv-gen1", adapted, overlay=True) as machine:
+            machine.wait_for_ssh(SECONDS)
+            yield machine
 
     def test_verdicts_are_written_down(self, adapted: pathlib.Path) -> None:
         report = json.loads(adapted.with_name("guest.vhdx.json").read_text())
@@ -246,13 +228,15 @@ class TestDisk:
         assert (guest["hypervisor"]["name"], guest["hypervisor"]["generation"]) == ("hyperv", 1)
         assert [(disk["name"], disk["kind"]) for disk in guest["disks"]] == [("sda", "synthetic")]
         assert found["judged"]["ready"] is True
+        hyperv.cut_power()  # the next machine takes its place
 
-    def test_it_is_well_on_xenserver_as_before(self, machines: t.Tuple[lab.Machine, lab.Machine]) -> None:
-        xenserver = machines[1]
-        host = control.log_in(xenserver)
-        assert host.check_output("findmnt -no SOURCE /") == "/dev/xvda1"
-        check_health(host, "/dev/xvda2")
-        xenserver.wait_for_console("guest login:", 60, name="hvc0")
+    def test_it_is_well_on_xenserver_as_before(self, adapted: pathlib.Path) -> None:
+        with lab.start("xenserver", adapted, overlay=True) as xenserver:
+            xenserver.wait_for_ssh(SECONDS)
+            host = control.log_in(xenserver)
+            assert host.check_output("findmnt -no SOURCE /") == "/dev/xvda1"
+            check_health(host, "/dev/xvda2")
+            xenserver.wait_for_console("guest login:", 60, name="hvc0")
 
     def test_rollback_leaves_every_path_as_it_was(
         self, adapted: pathlib.Path, pristine: pathlib.Path, tmp_path: pathlib.Path
