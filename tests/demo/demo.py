@@ -267,7 +267,7 @@ def compare(story: Story, seen: Sequence[dict[str, str]], costs: Sequence[lab.In
             story.tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         story.tell(f"The load is {LOAD}.")
         story.tell(COUNTED)
-    _, legacy, synthetic = costs
+    _packets, legacy, synthetic = costs
     expect(
         synthetic.accesses * legacy.packets < legacy.accesses * synthetic.packets,
         "the synthetic adapter takes no fewer intercepts per packet than the legacy one",
