@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the stages of `make check` and `make test` in order, and counts what they tested.
+"""Runs the stages of `make check` and `make test`, and counts what they tested.
+
+Stages on the machines of the lab, which mostly wait for one emulated processor, run beside the others; within each of
+these two lanes they run in order.
 
     python tests/run.py [--group check] [--list] [STAGE...]
 
@@ -13,12 +16,14 @@ from __future__ import annotations
 
 import argparse
 import collections
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 import typing as t
@@ -26,14 +31,16 @@ import xml.etree.ElementTree
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path("build")
+OUTPUT = threading.Lock()
 SKIPPED = 77  # the exit code that automake's test driver made customary
 TAIL = 60  # lines of a failed stage's output that are shown
+WITHOUT_MACHINES = ("adapt", "roots", "time")  # scenarios and integration tests that start no machine of the lab
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds. The command of
-    a pytest stage takes pytest's options."""
+    a pytest stage takes pytest's options. `lane`: stages of the same one run one after the other."""
 
     name: str
     group: str
@@ -41,6 +48,7 @@ class Stage:
     needs: str = ""
     limit: int = 600
     is_pytest: bool = False
+    lane: str = "worker"
 
     @property
     def log(self) -> pathlib.Path:
@@ -75,6 +83,7 @@ STAGES = (
             "test",
             ("molecule/run", scenario.parent.name),
             limit=3600,
+            lane="worker" if scenario.parent.name in WITHOUT_MACHINES else "machines",
         )
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
     ),
@@ -83,8 +92,9 @@ STAGES = (
             name,
             "test",
             ("pytest", f"tests/integration/{name}"),
-            limit=7200,
+            limit=3600,
             is_pytest=True,
+            lane="worker" if name in WITHOUT_MACHINES else "machines",
         )
         for name in sorted({path.parent.name for path in CHECKOUT.glob("tests/integration/*/test_*.py")})
     ),
@@ -107,6 +117,9 @@ class Outcome(t.NamedTuple):
     reasons: tuple[str, ...]  # why something was skipped
 
 
+RUNNING: list[subprocess.Popen[bytes]] = []  # the command of the stage under way in each lane
+
+
 def run_command(stage: Stage) -> int | None:
     """The exit code of the stage's command, None when its time was up. It and all it started are gone afterwards."""
     environment = dict(os.environ, PATH=f"{CHECKOUT / '.venv/bin'}:{os.environ['PATH']}", PYTHONUNBUFFERED="1")
@@ -122,11 +135,13 @@ def run_command(stage: Stage) -> int | None:
             env=environment,
             start_new_session=True,
         )
+        RUNNING.append(process)
         try:
             return process.wait(stage.limit)
         except subprocess.TimeoutExpired:
             return None
         finally:
+            RUNNING.remove(process)
             end_session(process)
 
 
@@ -186,6 +201,20 @@ def show_failure(outcome: Outcome) -> None:
         print(f"  | {line}")
 
 
+def run_lane(stages: t.Sequence[Stage], is_stopped: threading.Event) -> list[Outcome]:
+    outcomes = []
+    for stage in stages:
+        if is_stopped.is_set():
+            break
+        outcome = run_stage(stage)
+        outcomes.append(outcome)
+        with OUTPUT:
+            print(f"{stage.name:28}{outcome.seconds:7.1f} s   {outcome.counts}", flush=True)
+            if outcome.counts.failed:
+                show_failure(outcome)
+    return outcomes
+
+
 def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str]) -> tuple[Stage, ...]:
     """The stages that exist now and are asked for; all of them when nothing is asked for."""
     present = [stage for stage in stages if not stage.needs or any(CHECKOUT.glob(stage.needs))]
@@ -196,14 +225,17 @@ def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str])
 
 
 def run_stages(stages: t.Sequence[Stage]) -> Counts:
-    outcomes = []
-    for stage in stages:
-        print(f"{stage.name:24}", end="", flush=True)
-        outcome = run_stage(stage)
-        outcomes.append(outcome)
-        print(f"{outcome.seconds:7.1f} s   {outcome.counts}", flush=True)
-        if outcome.counts.failed:
-            show_failure(outcome)
+    lanes = {stage.lane: [one for one in stages if one.lane == stage.lane] for stage in stages}
+    is_stopped = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(lanes))) as pool:
+        running = [pool.submit(run_lane, lane, is_stopped) for lane in lanes.values()]
+        try:
+            outcomes = [outcome for one in running for outcome in one.result()]
+        except BaseException:
+            is_stopped.set()
+            for process in tuple(RUNNING):
+                end_session(process)
+            raise
     skipped = [(outcome.stage.name, reason) for outcome in outcomes for reason in outcome.reasons]
     if skipped:
         print("\nnot run:")
@@ -227,7 +259,7 @@ def main() -> int:
     stages = choose_stages(STAGES, arguments.group, arguments.stage)
     if arguments.list:
         for stage in stages:
-            print(f"{stage.name:24}{stage.group:8}{' '.join(stage.command_line())}")
+            print(f"{stage.name:28}{stage.group:8}{stage.lane:10}{' '.join(stage.command_line())}")
         return 0
     # Like an interrupt, so that the stage under way is ended as well.
     signal.signal(signal.SIGTERM, interrupt)

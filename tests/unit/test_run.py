@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -86,6 +88,41 @@ def test_the_sum_and_the_exit_code_tell_of_a_failure(capsys: pytest.CaptureFixtu
     stages = [Stage("good", "test", ("true",)), Stage("bad", "test", ("bash", "-c", "echo broken; exit 1"))]
     assert run.run_stages(stages) == Counts(passed=1, failed=1)
     assert "| broken" in capsys.readouterr().out
+
+
+def test_lanes_run_beside_each_other_and_each_in_order() -> None:
+    """The first stage of one lane ends only when that of the other has begun."""
+    stages = [
+        Stage("one", "test", ("bash", "-c", "until [ -e two ]; do sleep 0.01; done; touch one"), limit=20),
+        Stage("three", "test", ("test", "-e", "one")),
+        Stage("two", "test", ("touch", "two"), lane="machines"),
+    ]
+    assert run.run_stages(stages) == Counts(passed=3)
+
+
+def test_an_interrupt_ends_the_stages_of_all_lanes_and_starts_no_other(tmp_path: pathlib.Path) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import run, signal\n"
+        "signal.signal(signal.SIGTERM, run.interrupt)\n"
+        "sleep = lambda name: ('bash', '-c', f'echo $$ > {name}; exec sleep 300')\n"
+        "stages = [run.Stage(name, 'test', sleep(name), lane=name) for name in ('a', 'b')]\n"
+        "run.run_stages([*stages, run.Stage('c', 'test', ('touch', 'c'), lane='a')])\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(run.CHECKOUT / "tests")], stderr=subprocess.DEVNULL)
+    try:
+        names = ["a", "b"]
+        deadline = time.monotonic() + 30
+        while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in names):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        sleeping = [(tmp_path / name).read_text().strip() for name in names]
+        process.terminate()
+        assert process.wait(30) != 0
+    finally:
+        process.kill()
+    assert not any(pathlib.Path(f"/proc/{pid}").exists() for pid in sleeping)
+    assert not (tmp_path / "c").exists()
 
 
 def test_only_stages_that_exist_are_chosen() -> None:
