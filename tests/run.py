@@ -62,6 +62,8 @@ class Stage:
         return (*self.command, f"--junit-xml={self.report}") if self.is_pytest else self.command
 
 
+WORKERS = {"network": ("--numprocesses=2",)}  # it waits most of the time, and the lab runs two machines
+
 STAGES = (
     Stage("lint", "check", ("ruff", "check")),
     Stage("format", "check", ("ruff", "format", "--check")),
@@ -91,7 +93,7 @@ STAGES = (
         Stage(
             name,
             "test",
-            ("pytest", f"tests/integration/{name}"),
+            ("pytest", *WORKERS.get(name, ()), f"tests/integration/{name}"),
             limit=3600,
             is_pytest=True,
             lane="worker" if name in WITHOUT_MACHINES else "machines",
