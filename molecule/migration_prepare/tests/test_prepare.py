@@ -61,7 +61,7 @@ def test_a_guest_that_needs_nothing_costs_at_most_three_round_trips() -> None:
     for playbook in ("prepare", "verify", "migrate"):
         command = ["ansible-playbook", "-vvv", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"rehost.hyperv.{playbook}"]
         command += ["-e", json.dumps({"migration_finalize_packages": False})]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
         assert b"changed=0" in done.stdout
         trips[playbook] = done.stdout.count(b"Using module file")
     assert trips == {"prepare": 1, "verify": 1, "migrate": 2}
