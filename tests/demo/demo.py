@@ -51,7 +51,7 @@ on a (virtual) Hyper-V, lets the collection say why and adapt it, and boots the 
 adapter, as a machine has it that was imaged by PXE. With a synthetic adapter beside it the running guest is switched to
 that one and verified, and both adapters are compared under the same load. Then the guest goes back to XenServer, and
 everything is undone.
-Machines run in software emulation: about 6 minutes on two cores, 1 more the first time, for the disk.
+Machines run in software emulation: 11 minutes on two busy cores, less on idle ones; the first time more, for the disk.
 Everything is written below {WORK.relative_to(TESTS.parent)} (about 3 GB). Nothing outside this directory changes.
 """
 LOOK = r"""
