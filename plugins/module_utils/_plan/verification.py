@@ -103,8 +103,10 @@ def _checks(facts: GuestFacts, wanted: Wanted, is_there: bool) -> t.Iterator[Che
             f"the root file system is on {', '.join(state.root_disks)}, by hv_storvsc" if state.root_disks else "",
         )
         used = sorted({nic for route in state.routes for nic in route.nics})
+        if not wanted.keep_legacy:
+            yield _idle_legacy_nics(facts, state), ""
         yield (
-            _emulated_nics(facts, state, wanted.keep_legacy),
+            _emulated_nics(facts, state),
             f"the default route leads through {', '.join(used)}, by hv_netvsc" if used else "",
         )
         yield _clocksource(facts), f"the clocksource is {facts.clock.current}"
@@ -196,13 +198,16 @@ def _emulated_disks(facts: GuestFacts, state: State) -> t.Iterator[Finding]:
             )
 
 
-def _emulated_nics(facts: GuestFacts, state: State, keep_legacy: bool) -> t.Iterator[Finding]:
+def _emulated_nics(facts: GuestFacts, state: State) -> t.Iterator[Finding]:
     routed = {nic for route in state.routes for nic in route.nics}
-    addressed = {address.interface for address in state.addresses}
     for nic in facts.nics:
-        if nic.kind in _NOT_SYNTHETIC and nic.name in routed | addressed:
+        if nic.kind in _NOT_SYNTHETIC and nic.name in _used_nics(state):
             yield _emulated_nic(nic, nic.name in routed)
-        elif nic.kind == "legacy" and not keep_legacy:
+
+
+def _idle_legacy_nics(facts: GuestFacts, state: State) -> t.Iterator[Finding]:
+    for nic in facts.nics:
+        if nic.kind == "legacy" and nic.name not in _used_nics(state):
             yield Finding(
                 "verify.legacy-adapter",
                 "warning",
@@ -211,6 +216,10 @@ def _emulated_nics(facts: GuestFacts, state: State, keep_legacy: bool) -> t.Iter
                 "shut the guest down and remove it on the host (Remove-VMNetworkAdapter), or say that it is kept for "
                 "PXE (keep_legacy)",
             )
+
+
+def _used_nics(state: State) -> set[str]:
+    return {nic for route in state.routes for nic in route.nics} | {address.interface for address in state.addresses}
 
 
 def _emulated_nic(nic: Nic, is_routed: bool) -> Finding:

@@ -151,6 +151,7 @@ def test_the_legacy_adapter_may_stay_for_pxe_while_nothing_uses_it(arrived: Gues
     idle = dataclasses.replace(arrived, nics=(SYNTHETIC, LEGACY))
     assert found_in(verify(idle)) == {("verify.legacy-adapter", "warning", "legacy0")}
     assert verify(idle).verified
+    assert "the default route leads through eth0, by hv_netvsc" in verify(idle).proofs
     assert found_in(verify(idle, keep_legacy=True)) == set()
     routed = now(idle, routes=(Route(4, "br0", "192.0.2.1", ("legacy0",)),))
     assert found_in(verify(routed, keep_legacy=True)) == {("verify.emulated-nic", "error", "legacy0")}
