@@ -21,16 +21,22 @@ LAB_QEMU := $(or $(REHOST_LAB_QEMU),$(firstword $(wildcard ../shared/lab/prebuil
 DEBIAN_PACKAGES := .cache/setup/debian-packages
 LAB_PACKAGES := .cache/setup/lab-packages
 VENV_COMPLETE := $(VENV)/.complete
+# Unit tests run its programs in network namespaces; installed, it would look after this machine's own network.
+DOWNLOADED := .cache/setup/ifupdown
 
 .PHONY: help
 help:  ## explain the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 .PHONY: setup
-setup: $(DEBIAN_PACKAGES) $(VENV_COMPLETE)  ## Debian packages that are missing, and the virtual environment
+setup: $(DEBIAN_PACKAGES) $(DOWNLOADED) $(VENV_COMPLETE)  ## Debian packages that are missing, and the virtual environment
 
 $(DEBIAN_PACKAGES): requirements/debian.txt requirements/install-debian
 	requirements/install-debian $<
+	@mkdir -p $(@D) && touch $@
+
+$(DOWNLOADED): requirements/download-debian | $(DEBIAN_PACKAGES)
+	requirements/download-debian .cache/debs ifupdown
 	@mkdir -p $(@D) && touch $@
 
 $(LAB_PACKAGES): $(wildcard tests/lab/packages.txt) requirements/install-debian | $(DEBIAN_PACKAGES)

@@ -48,7 +48,7 @@ iface eth0 inet6 static
     dad-attempts 0
 """
 _libc = ctypes.CDLL(None, use_errno=True)
-_CACHED = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "lab" / "debs"
+_CACHED = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "debs"
 
 
 def needs_namespaces() -> None:
@@ -58,13 +58,13 @@ def needs_namespaces() -> None:
 
 
 def find_ifupdown() -> str:
-    """A directory with ifup and ifdown: this machine's, or those of a package that the lab has."""
+    """A directory with ifup and ifdown: this machine's, or those of the package that `make setup` downloads."""
     found = shutil.which("ifup")
     if found is not None:
         return os.path.dirname(found)
-    packages = sorted(glob.glob(os.fspath(_CACHED / "*" / "ifupdown_*.deb")))
+    packages = sorted(glob.glob(os.fspath(_CACHED / "ifupdown_*.deb")))
     if not packages or shutil.which("dpkg-deb") is None:
-        pytest.skip("needs ifupdown: installed, or in the package cache of the lab")
+        pytest.skip("needs ifupdown: installed, or downloaded by make setup")
     directory = os.path.join(tempfile.gettempdir(), "rehost-hyperv-" + os.path.basename(packages[0]))
     if not os.path.exists(directory):
         with tempfile.TemporaryDirectory() as unpacked:

@@ -16,6 +16,7 @@ import typing as t
 
 import pytest
 
+pytestmark = pytest.mark.slow  # minutes, most of them waited
 REAL = pathlib.Path(__file__).parents[4] / "plugins" / "action" / "nic_switch.py"
 TOKEN = "0123456789abcdef"
 SSH = """\

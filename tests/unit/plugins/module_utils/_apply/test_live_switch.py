@@ -37,6 +37,7 @@ from ansible_collections.rehost.hyperv.tests.unit.small_network import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow  # minutes, most of them waited
 RULES = "/etc/network/rules"  # where the namespace may be written to
 ROOT = Root("/")
 
