@@ -132,6 +132,14 @@ def test_only_stages_that_exist_are_chosen() -> None:
         run.choose_stages(stages, "", ["not-here"])
 
 
+def test_a_stage_that_is_left_out_is_skipped_unless_it_is_named() -> None:
+    stage = Stage("long", "test", ("true",), left_out="takes an hour")
+    (unnamed,) = run.choose_stages([stage], "", ())
+    assert run.run_stage(unnamed) == run.Outcome(unnamed, Counts(skipped=1), 0.0, ("takes an hour",))
+    (named,) = run.choose_stages([stage], "", ["long"])
+    assert run.run_stage(named).counts == Counts(passed=1)
+
+
 def test_every_stage_has_its_own_name_and_script() -> None:
     names = [stage.name for stage in run.STAGES]
     assert len(names) == len(set(names))
