@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the stages of `make check` and `make test`, and counts what they tested.
 
-Stages on the machines of the lab, which mostly wait for one emulated processor, run beside the others; within each of
-these two lanes they run in order.
+    python tests/run.py [--group check] [--beside] [--list] [STAGE...]
 
-    python tests/run.py [--group check] [--list] [STAGE...]
+They run one after the other. With --beside there are two lanes: those on the machines of the lab, which mostly wait for
+one emulated processor, and all others. That is faster, and tests that are about time may not like it.
 
 A pytest stage counts its tests; any other stage counts as one test, skipped when it ends with code 77 (its last line
 says why). The output of each stage is in build/logs. The last line printed is the sum.
@@ -241,8 +241,10 @@ def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str])
     return tuple(stage for stage in present if not group or stage.group == group)
 
 
-def run_stages(stages: t.Sequence[Stage]) -> Counts:
-    lanes = {stage.lane: [one for one in stages if one.lane == stage.lane] for stage in stages}
+def run_stages(stages: t.Sequence[Stage], *, beside: bool = False) -> Counts:
+    lanes = {"": list(stages)}
+    if beside:
+        lanes = {stage.lane: [one for one in stages if one.lane == stage.lane] for stage in stages}
     if len(lanes) > 1 and "worker" in lanes:
         # a machine that gets too little time gives up waiting for its disk
         lanes["worker"] = [dataclasses.replace(one, command=(*NICER, *one.command)) for one in lanes["worker"]]
@@ -272,6 +274,7 @@ def run_stages(stages: t.Sequence[Stage]) -> Counts:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the checks and tests of this project.")
     parser.add_argument("--group", choices=("check", "test"), default="", help="only the stages of this group")
+    parser.add_argument("--beside", action="store_true", help="machines of the lab beside the other stages")
     parser.add_argument("--list", action="store_true", help="name the stages and end")
     parser.add_argument("stage", nargs="*", help="only these stages")
     arguments = parser.parse_args()
@@ -283,7 +286,7 @@ def main() -> int:
         return 0
     # Like an interrupt, so that the stage under way is ended as well.
     signal.signal(signal.SIGTERM, interrupt)
-    counts = run_stages(stages)
+    counts = run_stages(stages, beside=arguments.beside)
     print(f"\n{counts}")
     return 1 if counts.failed else 0
 
