@@ -71,7 +71,7 @@ def test_a_guest_on_xen_is_neither_finished_nor_cleaned() -> None:
     for playbook in ("finalize", "clean"):
         command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], f"rehost.hyperv.{playbook}"]
         command += ["-e", json.dumps({"migration_clean_end_dual_boot": True, "migration_verify_hypervisor": "hyperv"})]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert done.returncode != 0
         assert b"changed=0" in done.stdout
         assert b"Xen" in done.stdout
