@@ -6,11 +6,17 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import sys
 import time
 import typing as t
 
 import pytest
-from ansible_collections.rehost.hyperv.tests import lab
+
+sys.path.insert(0, str(pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "tests")))
+
+import lab
 
 testinfra_hosts = ["ansible://guest"]
 
