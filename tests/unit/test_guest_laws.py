@@ -435,6 +435,7 @@ def plans_as_text(directory: pathlib.Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_plan(tmp_path: pathlib.Path) -> None:
     for name in guest_tree.NAMES:
         guest_tree.build_guest(name, tmp_path / name)

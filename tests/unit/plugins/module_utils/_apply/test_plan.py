@@ -364,6 +364,7 @@ def check_is_as_before(before: t.Any, tree: pathlib.Path, step: int, last: str) 
     assert found == [], f"killed at step {step} after {last}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("earlier", [(), ("hv 1",)], ids=["first run", "second run"])
 def test_a_run_killed_at_any_step_is_rolled_back_or_finished_by_the_next(
     memory: pathlib.Path, earlier: tuple[str, ...]
@@ -397,6 +398,7 @@ def test_a_run_killed_at_any_step_is_rolled_back_or_finished_by_the_next(
     assert step > 80
 
 
+@pytest.mark.slow
 def test_a_rollback_killed_at_any_step_is_finished_by_the_next(memory: pathlib.Path) -> None:
     log = memory / "last"
     step = 0
