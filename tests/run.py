@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the stages of `make check` and `make test`, and counts what they tested.
 
-    python tests/run.py [--group check] [--beside] [--list] [STAGE...]
+    python tests/run.py [--group check] [--one-by-one] [--list] [STAGE...]
 
-They run one after the other. With --beside there are two lanes: those on the machines of the lab, which mostly wait for
-one emulated processor, and all others. That is faster, and tests that are about time may not like it.
+There are two lanes beside each other: the stages on machines of the lab, which mostly wait for an emulated processor,
+and the others; after them come, one by one, the stages that are about time. With --one-by-one all stages run so.
 
 A pytest stage counts its tests; any other stage counts as one test, skipped when it ends with code 77 (its last line
 says why). The output of each stage is in build/logs. The last line printed is the sum.
@@ -35,7 +35,8 @@ OUTPUT = threading.Lock()
 NICER = ("nice", "-n", "15")  # than the machines, which run at 10
 SKIPPED = 77  # the exit code that automake's test driver made customary
 TAIL = 60  # lines of a failed stage's output that are shown
-WITHOUT_MACHINES = ("adapt", "roots", "time")  # scenarios and integration tests that start no machine of the lab
+WITHOUT_MACHINES = ("adapt", "roots")  # scenarios and integration tests that start no machine of the lab
+ALONE = ("network", "time")  # those that are about time
 # Why a scenario or an integration test runs only when it is named.
 LEFT_OUT = {
     **dict.fromkeys(("in_place", "interrupted", "offline"), "runs when named (STAGES=): a quarter of an hour"),
@@ -47,8 +48,8 @@ LEFT_OUT = {
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds. The command of
-    a pytest stage takes pytest's options. `lane`: stages of the same one run one after the other. `left_out`: why it
-    runs only when it is named; else it counts as skipped."""
+    a pytest stage takes pytest's options. `lane`: stages of the same one run one after the other; those of the lane
+    "alone" when all others have ended. `left_out`: why it runs only when it is named; else it counts as skipped."""
 
     name: str
     group: str
@@ -73,6 +74,13 @@ class Stage:
 
 WORKERS = {"network": ("--numprocesses=2",)}  # it waits most of the time, and the lab runs two machines
 
+
+def lane_of(name: str) -> str:
+    if name in ALONE:
+        return "alone"
+    return "worker" if name in WITHOUT_MACHINES else "machines"
+
+
 STAGES = (
     Stage("lint", "check", ("ruff", "check")),
     Stage("format", "check", ("ruff", "format", "--check")),
@@ -95,7 +103,7 @@ STAGES = (
             "test",
             ("molecule/run", scenario.parent.name),
             limit=3600,
-            lane="worker" if scenario.parent.name in WITHOUT_MACHINES else "machines",
+            lane=lane_of(scenario.parent.name),
             left_out=LEFT_OUT.get(scenario.parent.name, ""),
         )
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
@@ -107,7 +115,7 @@ STAGES = (
             ("pytest", *WORKERS.get(name, ()), f"tests/integration/{name}"),
             limit=3600,
             is_pytest=True,
-            lane="worker" if name in WITHOUT_MACHINES else "machines",
+            lane=lane_of(name),
             left_out=LEFT_OUT.get(name, ""),
         )
         for name in sorted({path.parent.name for path in CHECKOUT.glob("tests/integration/*/test_*.py")})
@@ -242,23 +250,28 @@ def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str])
     return tuple(stage for stage in present if not group or stage.group == group)
 
 
-def run_stages(stages: t.Sequence[Stage], *, beside: bool = False) -> Counts:
-    lanes = {"": list(stages)}
-    if beside:
-        lanes = {stage.lane: [one for one in stages if one.lane == stage.lane] for stage in stages}
-    if len(lanes) > 1 and "worker" in lanes:
-        # a machine that gets too little time gives up waiting for its disk
-        lanes["worker"] = [dataclasses.replace(one, command=(*NICER, *one.command)) for one in lanes["worker"]]
+def run_lanes(lanes: t.Sequence[t.Sequence[Stage]]) -> list[Outcome]:
     is_stopped = threading.Event()
     with concurrent.futures.ThreadPoolExecutor(max(1, len(lanes))) as pool:
-        running = [pool.submit(run_lane, lane, is_stopped) for lane in lanes.values()]
+        running = [pool.submit(run_lane, lane, is_stopped) for lane in lanes]
         try:
-            outcomes = [outcome for one in running for outcome in one.result()]
+            return [outcome for one in running for outcome in one.result()]
         except BaseException:
             is_stopped.set()
             for process in tuple(RUNNING):
                 end_session(process)
             raise
+
+
+def run_stages(stages: t.Sequence[Stage], *, one_by_one: bool = False) -> Counts:
+    lanes: dict[str, list[Stage]] = {}
+    for stage in stages:
+        lanes.setdefault("alone" if one_by_one else stage.lane, []).append(stage)
+    alone = lanes.pop("alone", [])
+    if len(lanes) > 1 and "worker" in lanes:
+        # a machine that gets too little time gives up waiting for its disk
+        lanes["worker"] = [dataclasses.replace(one, command=(*NICER, *one.command)) for one in lanes["worker"]]
+    outcomes = [*run_lanes(tuple(lanes.values())), *run_lanes((alone,))]
     skipped = [(outcome.stage.name, reason) for outcome in outcomes for reason in outcome.reasons]
     if skipped:
         print("\nnot run:")
@@ -275,7 +288,7 @@ def run_stages(stages: t.Sequence[Stage], *, beside: bool = False) -> Counts:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the checks and tests of this project.")
     parser.add_argument("--group", choices=("check", "test"), default="", help="only the stages of this group")
-    parser.add_argument("--beside", action="store_true", help="machines of the lab beside the other stages")
+    parser.add_argument("--one-by-one", action="store_true", help="no two stages at the same time")
     parser.add_argument("--list", action="store_true", help="name the stages and end")
     parser.add_argument("stage", nargs="*", help="only these stages")
     arguments = parser.parse_args()
@@ -287,7 +300,7 @@ def main() -> int:
         return 0
     # Like an interrupt, so that the stage under way is ended as well.
     signal.signal(signal.SIGTERM, interrupt)
-    counts = run_stages(stages, beside=arguments.beside)
+    counts = run_stages(stages, one_by_one=arguments.one_by_one)
     print(f"\n{counts}")
     return 1 if counts.failed else 0
 

@@ -97,7 +97,22 @@ def test_lanes_run_beside_each_other_and_each_in_order() -> None:
         Stage("three", "test", ("test", "-e", "one")),
         Stage("two", "test", ("touch", "two"), lane="machines"),
     ]
-    assert run.run_stages(stages, beside=True) == Counts(passed=3)
+    assert run.run_stages(stages) == Counts(passed=3)
+
+
+def test_a_stage_that_is_about_time_runs_when_no_other_does() -> None:
+    stages = [
+        Stage("about-time", "test", ("bash", "-c", "[ -e one ] && [ -e two ] && touch began"), lane="alone"),
+        Stage("one", "test", ("bash", "-c", "sleep 0.3; [ ! -e began ] && touch one"), lane="worker"),
+        Stage("two", "test", ("bash", "-c", "sleep 0.3; [ ! -e began ] && touch two"), lane="machines"),
+    ]
+    assert run.run_stages(stages) == Counts(passed=3)
+
+
+def test_one_by_one_no_two_stages_run_at_the_same_time() -> None:
+    alone = "echo $$ > running; sleep 0.3; [ $(cat running) = $$ ]"
+    stages = [Stage(lane, "test", ("bash", "-c", alone), lane=lane) for lane in ("worker", "machines", "alone")]
+    assert run.run_stages(stages, one_by_one=True) == Counts(passed=3)
 
 
 def test_an_interrupt_ends_the_stages_of_all_lanes_and_starts_no_other(tmp_path: pathlib.Path) -> None:
@@ -107,7 +122,7 @@ def test_an_interrupt_ends_the_stages_of_all_lanes_and_starts_no_other(tmp_path:
         "signal.signal(signal.SIGTERM, run.interrupt)\n"
         "sleep = lambda name: ('bash', '-c', f'echo $$ > {name}; exec sleep 300')\n"
         "stages = [run.Stage(name, 'test', sleep(name), lane=name) for name in ('a', 'b')]\n"
-        "run.run_stages([*stages, run.Stage('c', 'test', ('touch', 'c'), lane='a')], beside=True)\n"
+        "run.run_stages([*stages, run.Stage('c', 'test', ('touch', 'c'), lane='a')])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(run.CHECKOUT / "tests")], stderr=subprocess.DEVNULL)
     try:
