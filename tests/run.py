@@ -40,7 +40,6 @@ ALONE = ("network", "time")  # those that are about time
 # Why a scenario or an integration test runs only when it is named.
 LEFT_OUT = {
     **dict.fromkeys(("in_place", "interrupted", "offline"), "runs when named (STAGES=): a quarter of an hour"),
-    **dict.fromkeys(("guest_integration", "migration_prepare"), "runs when named (STAGES=): not seen to pass as it is"),
     "network": "runs when named (STAGES=network), on a machine with nothing else to do: it is about time limits",
 }
 
