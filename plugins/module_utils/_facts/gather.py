@@ -45,6 +45,7 @@ EVERYTHING = frozenset(
         "devices",
         "clock",
         "kernels",
+        "kernel_origins",
         "images",
         "initramfs",
         "storage",
@@ -54,7 +55,8 @@ EVERYTHING = frozenset(
         "integration",
     }
 )
-"""The parts. The system and the boot configuration are always gathered; C(images) needs C(kernels), C(connections)
+"""The parts. The system and the boot configuration are always gathered; C(images) and
+C(kernel_origins) (the packages that they are from) need C(kernels), C(connections)
 (which are connections, default routes and mentions) needs C(network). Only a rollback asks for
 C(history), only a preparation and a verification for C(state) (with C(settled) after the end of the boot), and only who
 exchanges pairs with the host for C(kvp)."""
@@ -91,7 +93,7 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
     )
     files = part("network", lambda: network.gather(root, note), ())
     connections = part("connections", lambda: network.gather_connections(root, note, files), ())
-    installed = part("kernels", lambda: kernels.gather(root, note), ())
+    installed = part("kernels", lambda: kernels.gather(root, note, with_packages="kernel_origins" in parts), ())
     facts = GuestFacts(
         is_live=root.is_live,
         system=system.gather(root, note),

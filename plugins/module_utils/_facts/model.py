@@ -65,6 +65,8 @@ class Kernel:
     config: kernel_config.KernelConfig | None
     modules: modules_dep.Modules | None  # every module there is, and what it needs; what is built in
     initramfs: str | None  # path of the image that update-initramfs or dracut makes for this version
+    config_path: str | None = None  # where the configuration was read
+    package: tuple[str, str] | None = None  # name and version of the Debian package that it is from
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,17 +18,25 @@ _INFO = "/var/lib/dpkg/info"
 _MERGED = re.compile(r"^/usr(?=/(?:s?bin|lib)/)")
 
 
+_NOTHING = ("not-installed",)
+_NO_FILES = ("not-installed", "config-files")
+
+
 def installed(reader: Reader, names: t.Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Name and version of those packages of which something is there, their configuration at least."""
+    return _those_beyond(_NOTHING, reader, names)
+
+
+def unpacked(reader: Reader, names: t.Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Name and version of those packages whose files are there, configured or not."""
+    return _those_beyond(_NO_FILES, reader, names)
+
+
+def _those_beyond(states: t.Sequence[str], reader: Reader, names: t.Iterable[str]) -> tuple[tuple[str, str], ...]:
     status = reader.text(_STATUS)
     known = dpkg_status.read(status.text) if status else {}
     return tuple(
-        [
-            (name, package.version)
-            for name in names
-            for package in known.get(name, ())
-            if package.state != "not-installed"
-        ]
+        [(name, package.version) for name in names for package in known.get(name, ()) if package.state not in states]
     )
 
 

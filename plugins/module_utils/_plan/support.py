@@ -16,17 +16,48 @@ if t.TYPE_CHECKING:
 BUILTIN, MODULE = "builtin", "module"
 
 
+class Found(t.NamedTuple):
+    """form: C(builtin), C(module), or None for a driver that a kernel has not. where: what says so; empty when nothing
+    tells whether there is one."""
+
+    form: str | None
+    where: str
+
+
 def provides(kernel: Kernel, module: str) -> str | None:
     """C(builtin), C(module) or None: in which form a kernel has a driver. None also when nothing is known of it."""
-    if kernel.modules is not None and module in kernel.modules.by_name:
-        return MODULE
-    if kernel.modules is not None and module in kernel.modules.builtin:
-        return BUILTIN
-    if kernel.config is not None and any(
-        kernel.config.state(symbol) == "y" for symbol in drivers.SYMBOLS.get(module, ())
-    ):
-        return BUILTIN
-    return None
+    return find_driver(kernel, module, drivers.SYMBOLS.get(module, ())).form
+
+
+def find_driver(kernel: Kernel, module: str, symbols: t.Sequence[str]) -> Found:
+    """In which form a kernel has a driver, by its module's name, and by the first of the symbols that the configuration
+    knows."""
+    state = _state(kernel, symbols)
+    if kernel.modules is not None:
+        if module in kernel.modules.by_name:
+            return Found(MODULE, f"/lib/modules/{kernel.version}/{kernel.modules.by_name[module].path}")
+        if module in kernel.modules.builtin:
+            return Found(BUILTIN, f"/lib/modules/{kernel.version}/modules.builtin")
+    if state.form == BUILTIN:
+        return state
+    if kernel.modules is None:
+        return Found(None, "" if state.form == MODULE else state.where)
+    if state.where:
+        return Found(None, f"{state.where}, and not in modules.dep" if state.form == MODULE else state.where)
+    return Found(None, f"/lib/modules/{kernel.version}/modules.builtin" if kernel.modules.builtin else "")
+
+
+def _state(kernel: Kernel, symbols: t.Sequence[str]) -> Found:
+    """What the configuration says of a driver."""
+    if kernel.config is None or not symbols:
+        return Found(None, "")
+    path = kernel.config_path or "the configuration"
+    for symbol in symbols:
+        if kernel.config.knows(symbol):
+            value = kernel.config.state(symbol)
+            where = f"{symbol}={value} in {path}" if value else f"{symbol} is not set in {path}"
+            return Found({"y": BUILTIN, "m": MODULE}.get(value or ""), where)
+    return Found(None, f"no {symbols[0]} in {path}")
 
 
 def needed_from_image(kernel: Kernel, modules: t.Iterable[str]) -> tuple[str, ...]:
