@@ -59,7 +59,8 @@ EVERYTHING = frozenset(
 C(kernel_origins) (the packages that they are from) need C(kernels), C(connections)
 (which are connections, default routes and mentions) needs C(network). Only a rollback asks for
 C(history), only a preparation and a verification for C(state) (with C(settled) after the end of the boot), and only who
-exchanges pairs with the host for C(kvp)."""
+exchanges pairs with the host for C(kvp), only who pins a kernel for C(packages),
+and only who configures the time service for C(time_services)."""
 
 _SPACE = ("/", "/boot", "/var/tmp")
 _DISK = re.compile(r"(?:xvd|sd|hd|vd)a")
@@ -127,6 +128,10 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         from . import state  # asks programs of the running guest, which takes time
 
         facts = dataclasses.replace(
+    if "time_services" in parts:
+        from . import time_services
+
+        facts = dataclasses.replace(facts, time_services=time_services.gather(root, note))
             facts,
             state=state.gather(root, note, is_awaited="settled" in parts),
             baseline=state.gather_baseline(root, note),

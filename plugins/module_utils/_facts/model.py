@@ -224,6 +224,22 @@ class ServiceDaemon:
     path: str  # of the unit, or of the init script where there is no unit
     is_masked: bool
     is_enabled: bool  # started at boot
+@dataclasses.dataclass(frozen=True)
+class TimeServices:
+    """How the services that set the clock are started and configured."""
+
+    has_systemd: bool = True
+    units: tuple[tuple[str, str], ...] = ()  # service, path of its unit
+    own_units: tuple[tuple[str, str | None], ...] = ()  # what lies in /etc/systemd/system: service, target of a link
+    wanted: tuple[str, ...] = ()  # services that a target of systemd wants
+    start_links: tuple[tuple[str, str], ...] = ()  # links of run levels that start one, with their targets
+    files: tuple[TextFile, ...] = ()  # configuration, and what this collection added to it
+    link: str | None = None  # target of the one by which chronyd finds the reference clock
+    written_ns: tuple[tuple[str, int], ...] = ()  # when each of the files was written
+    started_ns: tuple[tuple[str, int], ...] = ()  # when systemd started a service last
+    implicit: str | None = None  # parameter of hv_utils, Y: it sets the clock also without a pause
+
+
     is_started_by_rule: bool  # started when its device appears
     is_running: bool | None  # None: not known
 
@@ -366,3 +382,4 @@ class GuestFacts:
     def image_at(self, path: str | None) -> Initramfs | None:
         """The initramfs image at a path."""
         return next((image for image in self.images if image.path == path), None)
+    time_services: TimeServices = TimeServices()

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the services that set the clock are started and configured."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+
+from .._catalog import time_services as catalog
+from .model import Problem, TextFile, TimeServices
+from .sysfs import KernelReader
+
+if t.TYPE_CHECKING:
+    from .._root import Root
+
+_UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system")
+_OWN_UNITS = "/etc/systemd/system"
+_RUN_LEVELS = "2345"
+_START = re.compile(r"S\d\d(.+)")
+
+
+def gather(root: Root, note: t.Callable[[Problem], None]) -> TimeServices:
+    """C(started_ns) and C(implicit) are of a running guest."""
+    reader = KernelReader(root, note)
+    files = tuple(_files(reader))
+    return TimeServices(
+        has_systemd=reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init"),
+        units=tuple(_units(reader)),
+        own_units=tuple(_own_units(reader)),
+        wanted=tuple(_wanted(reader)),
+        start_links=tuple(_start_links(reader)),
+        files=files,
+        link=reader.attempt(catalog.RUN_LINK, lambda: root.read_link(catalog.RUN_LINK)),
+        written_ns=tuple(_times(reader, [file.path for file in files], follow=True)),
+        started_ns=tuple(_started(reader)),
+        implicit=reader.line(catalog.IMPLICIT),
+    )
+
+
+def _units(reader: KernelReader) -> t.Iterator[tuple[str, str]]:
+    for name in catalog.SERVICES:
+        paths = [f"{directory}/{name}.service" for directory in _UNITS]
+        path = next((path for path in paths if reader.exists(path)), None)
+        if path is not None:
+            yield name, path
+
+
+def _own_units(reader: KernelReader) -> t.Iterator[tuple[str, str | None]]:
+    held = reader.names(_OWN_UNITS)
+    for name in catalog.SERVICES:
+        if f"{name}.service" in held:
+            path = f"{_OWN_UNITS}/{name}.service"
+            yield name, _target(reader, path)
+
+
+def _wanted(reader: KernelReader) -> t.Iterator[str]:
+    links = {
+        link
+        for directory in reader.names(_OWN_UNITS)
+        if directory.endswith((".wants", ".requires"))
+        for link in reader.names(f"{_OWN_UNITS}/{directory}")
+    }
+    for name in catalog.SERVICES:
+        if f"{name}.service" in links:
+            yield name
+
+
+def _start_links(reader: KernelReader) -> t.Iterator[tuple[str, str]]:
+    for level in _RUN_LEVELS:
+        for name in reader.names(f"/etc/rc{level}.d"):
+            match = _START.fullmatch(name)
+            path = f"/etc/rc{level}.d/{name}"
+            target = _target(reader, path) if match and match.group(1) in catalog.SERVICES else None
+            if target is not None:
+                yield path, target
+
+
+def _files(reader: KernelReader) -> t.Iterator[TextFile]:
+    for path in (*catalog.CONFIGURATIONS.values(), *catalog.OWN_FILES, catalog.RUN_REFCLOCK):
+        file = reader.text(path)
+        if file is not None:
+            yield file
+
+
+def _started(reader: KernelReader) -> t.Iterator[tuple[str, int]]:
+    links = {name: catalog.STARTED.format(name) for name in catalog.SERVICES}
+    times = dict(_times(reader, links.values(), follow=False))
+    for name, path in links.items():
+        if path in times:
+            yield name, times[path]
+
+
+def _times(reader: KernelReader, paths: t.Iterable[str], *, follow: bool) -> t.Iterator[tuple[str, int]]:
+    for path in paths:
+        found = reader.attempt(path, functools.partial(reader.root.stat, path, follow=follow))
+        if found is not None:
+            yield path, found.mtime_ns
+
+
+def _target(reader: KernelReader, path: str) -> str | None:
+    found: str | None = reader.attempt(path, lambda: reader.root.read_link(path))
+    return found
