@@ -235,6 +235,45 @@ def test_timesyncd_asks_often_enough_unless_the_administrator_says_how_often(tmp
     assert not Guest(tmp_path / "other", other).change(Wanted()).changes
 
 
+SCRIPTS = {name: f"=== /etc/init.d/{name} mode=0755\n" for name in ("chrony", "ntp")}
+PROGRAMS = "=== /usr/sbin/chronyd mode=0755\n=== /usr/sbin/ntpd mode=0755\n"
+
+
+def of_release(name: str) -> str:
+    """A golden guest with chrony and ntp as its release starts them: by scripts up to Debian 7, both at boot."""
+    release = release_of(name)
+    manifest = PROGRAMS
+    for service, conf in (("chrony", CONF_10 if release < 11 else CONF_12), ("ntp", NTP_CONF)):
+        if release < 8:
+            manifest += f"=== /etc/rc2.d/S02{service} -> ../init.d/{service}\n" + SCRIPTS[service]
+            manifest += f"=== {catalog.CONFIGURATIONS[service]}\n{conf}"
+        else:
+            manifest += installed(service, conf)
+    merged = manifest.replace("/lib/systemd/", "/usr/lib/systemd/") if release >= 11 else manifest
+    return guest_tree.load(name) + merged + (SYSVINIT if release < 8 else "")
+
+
+def release_of(name: str) -> int:
+    return int(name.partition("-")[0].replace("debian", ""))
+
+
+@pytest.mark.parametrize("name", guest_tree.NAMES)
+def test_every_release_has_one_master_at_last_and_everything_can_be_undone(tmp_path: pathlib.Path, name: str) -> None:
+    guest_tree.build(of_release(name), tmp_path)
+    before = guest_tree.snapshot(tmp_path)
+    root = Root(str(tmp_path))
+    assert gather(root, PARTS).clock.enabled == ("chrony", "ntp")
+
+    apply(root, plan(gather(root, PARTS), Wanted(servers=SERVER)), Runner())
+
+    facts = gather(root, PARTS)
+    assert not plan(facts, Wanted(servers=SERVER))
+    assert facts.clock.enabled == ("chrony",)
+    assert report(facts, Wanted())["reference_clock"] == ("staged" if release_of(name) >= 10 else "none")
+    apply(root, rollback.plan(facts), Runner())
+    assert guest_tree.compare(before, guest_tree.snapshot(tmp_path)) == []
+
+
 # -- one master
 
 
