@@ -73,6 +73,11 @@ LAYERS = (
         (*(UTILS + name for name in ("_image/*", "_formats/*", "_root", "_tools", "_errors")),),
         powers=("read", "write", "run", "keep temporary files"),
     ),
+    Layer(
+        UTILS + "_build/*",
+        (*(UTILS + name for name in ("_build/*", "_plan/kernel_build", "_formats/*", "_catalog/*", "_errors")),),
+        powers=("read", "write", "run", "keep temporary files"),
+    ),
     Layer(UTILS + "_module/*", (UTILS + "*",), outside=("ansible.module_utils",)),
     Layer(
         "modules/*",
@@ -441,6 +446,7 @@ BAD: tuple[tuple[t.Callable[[Source], t.Iterator[str]], str, str], ...] = (
     (a_layer_imports_what_the_table_allows, UTILS + "_apply/files", "from .._plan import block_references"),
     (a_layer_imports_what_the_table_allows, UTILS + "_facts/clock", "from .._plan.model import Plan"),
     (a_layer_imports_what_the_table_allows, UTILS + "_image/disk", "from .._apply import isolation"),
+    (a_layer_imports_what_the_table_allows, UTILS + "_build/tree", "from .._root import Root"),
     (a_layer_imports_what_the_table_allows, UTILS + "_facts/clock", "import ansible.module_utils.basic"),
     (a_layer_imports_what_the_table_allows, UTILS + "_module/run", "from ansible.plugins.action import ActionBase"),
     (a_layer_imports_what_the_table_allows, "modules/rollback", f"from {COLLECTION}.module_utils._apply import guest"),
