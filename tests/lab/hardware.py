@@ -25,6 +25,7 @@ CONSOLES = {"hyperv-gen1": ("ttyS0",), "hyperv-gen2": ("ttyS0",), "xenserver": (
 # Of UEFI, in Debian's package ovmf: the program, and the variables that a new machine has.
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+MEMORY_RANGE = "memory-range.aml"  # in the directory that QEMU is started in: acpi.memory_range()
 
 _CPU = "-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+x2apic"
 # With the emulated face of the disk, for the BIOS and GRUB; the hypervisor's bus shows it once more.
@@ -211,6 +212,7 @@ def _hyperv(version: str, processor_options: Sequence[str]) -> tuple[str, ...]:
         *("-smbios", f"type=2,{vendor},{product}"),
         *("-smbios", f"type=3,{vendor},{version},asset=5472-6110-8435-2281-9047-1163-42"),
         *("-device", "vmbus-bridge"),
+        *("-acpitable", f"sig=SSDT,rev=2,oem_id=VRTUAL,oem_table_id=VMBUS,data={MEMORY_RANGE}"),
         *("-device", f"hv-balloon,id=balloon,instanceid={_BALLOON_ID}"),
         *("-device", "hv-timesync,id=timesync"),
         *("-device", "hv-heartbeat,id=heartbeat"),

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
-from . import direct_boot, hardware, qmp
+from . import acpi, direct_boot, hardware, qmp
 from ._paths import CACHE, IMAGES, RUNS, LabError
 from .emulator import Emulator, find_emulator
 from .images import PRIVATE_KEY
@@ -423,6 +423,7 @@ def _switch_on(
     tie = [] if keep else ["setpriv", "--pdeathsig", "KILL"]
     alone = [] if has_outside else ["unshare", "--net", "--mount", "sh", "-c", _ALONE, "lab"]
     (directory / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="ascii")
+    (directory / hardware.MEMORY_RANGE).write_bytes(acpi.memory_range())
     for _attempt in range(10):
         free = iter(_free_ports(len(machine.networks) * len(hardware.ADDRESSES)))
         ports = {network: [next(free) for _address in hardware.ADDRESSES] for network in machine.networks}
