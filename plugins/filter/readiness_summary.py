@@ -71,10 +71,22 @@ def _lines(name: str, found: t.Mapping[str, t.Any]) -> t.Iterator[str]:
                     for why in kernel[f"generation{number}"]["why"]:
                         if not kernel[f"generation{number}"]["boots"]:
                             yield f"  kernel {kernel['version']}, generation {number}: {why}"
+    yield from _kernel(found.get("kernel_advice") or {})
     for finding in found["findings"]:
         if finding["severity"] != "info":
             yield f"  {finding['severity']} {finding['id']}: {finding['message']}"
             yield f"    -> {finding['remedy']}"
+
+
+def _kernel(advice: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    what = {
+        "switch": f"start kernel {advice.get('kernel')} by default",
+        "newer": f"install {advice.get('package')}",
+        "backports": f"install {advice.get('package')} from this release's backports",
+        "build": "build one",
+    }
+    if advice.get("action") in what:
+        yield f"  kernel: {what[advice['action']]}: {'; '.join(advice['reasons'][:2])}"
 
 
 class FilterModule:

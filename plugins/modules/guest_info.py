@@ -50,6 +50,12 @@ guest:
       description: Distribution, release, architecture, running kernel, network configuration systems in use.
       type: dict
       returned: always
+    release_support:
+      description:
+        - Until when Debian supports the guest's release (C(supported_until), C(lts_until)), which kernels it has, and
+          what Microsoft says of it. Null for releases that are not known.
+      type: dict
+      returned: always
     hypervisor:
       description:
         - The verdict (C(name), C(generation), C(is_azure), C(explanation)), the C(evidence) it rests on, and the
@@ -89,7 +95,9 @@ guest:
       elements: dict
       returned: always
     kernels:
-      description: Installed kernels with the drivers they have (C(builtin), C(module) or null) and their initramfs.
+      description:
+        - Installed kernels with the drivers they have (C(builtin), C(module) or null), their initramfs, and in
+          C(support) what they have of Hyper-V by feature, their known defects, and a C(grade).
       type: list
       elements: dict
       returned: always

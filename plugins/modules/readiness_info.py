@@ -74,6 +74,13 @@ kernels:
       description: The same for generation 2.
       type: dict
       returned: always
+    support:
+      description:
+        - What the kernel has of Hyper-V - its C(package), C(flavour) and C(origin), C(features) with their C(state) and
+          what says so, known C(defects) with their C(sources), a C(grade) (C(good), C(limited), C(unusable),
+          C(unknown)) and the C(reasons) for it.
+      type: dict
+      returned: always
 findings:
   description: What the administrator should know. The ids are explained in the findings reference of the collection.
   returned: success
@@ -110,6 +117,38 @@ advice:
   returned: success
   type: list
   elements: str
+kernel_advice:
+  description: Whether the kernel that starts by default is good enough for Hyper-V, and what to do if it is not.
+  returned: success
+  type: dict
+  contains:
+    action:
+      description:
+        - V(keep) it; V(switch) to another installed one; install a V(newer) one of this release, or one of its
+          V(backports); V(build) one.
+      type: str
+      returned: always
+      sample: newer
+    kernel:
+      description: The installed kernel to keep or to switch to, else null.
+      type: str
+      returned: always
+    package:
+      description: The package to install, else null.
+      type: str
+      returned: always
+      sample: linux-image-amd64
+    reasons:
+      description: Why, in the order of weight.
+      type: list
+      elements: str
+      returned: always
+    services:
+      description:
+        - Where the daemons of the integration services are to be had - in this V(release), in its V(backports), or
+          V(unavailable). Their drivers are part of the kernel.
+      type: str
+      returned: always
 """
 
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import EVERYTHING

@@ -90,6 +90,10 @@ def missing(version: str) -> tuple[str, str]:
     return ("initramfs.missing-module", f"/boot/initrd.img-{version}")
 
 
+def defective(version: str) -> tuple[str, str]:
+    return ("kernel.known-defect", version)
+
+
 NO_DAEMONS = ("integration.daemons-unavailable", "hyperv-daemons")
 FIXED_MEMORY = ("integration.memory-32bit", "i386")
 HVC0_LINK = ("xen.getty-hvc0", "/etc/systemd/system/getty.target.wants/serial-getty@hvc0.service")
@@ -111,10 +115,12 @@ EXPECTED = {
         findings={
             NO_DAEMONS,
             missing("2.6.32-5-amd64"),
+            defective("2.6.32-5-amd64"),
             ("storage.kernel-name", "/dev/hda5"),
             ("storage.kernel-name", "/dev/hdb1"),
         },
         adapted=(1,),
+        adapted_findings={defective("2.6.32-5-amd64")},
     ),
     "debian6-pv-pygrub": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),
@@ -123,6 +129,7 @@ EXPECTED = {
         findings={
             NO_DAEMONS,
             missing("2.6.32-5-xen-amd64"),
+            defective("2.6.32-5-xen-amd64"),
             ("boot.no-loader", "/boot"),
             ("storage.kernel-name", "/dev/xvda1"),
             ("storage.kernel-name", "/dev/xvda2"),
@@ -135,7 +142,7 @@ EXPECTED = {
             TOOLS,
         },
         adapted=(),
-        adapted_findings={("boot.no-loader", "/boot")},
+        adapted_findings={("boot.no-loader", "/boot"), defective("2.6.32-5-xen-amd64")},
     ),
     "debian7-hvm": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),
@@ -163,26 +170,29 @@ EXPECTED = {
     "debian9": Expectation(
         devices=(ROOT_DISK, LOGICAL_SWAP_DISK),
         kernels={"4.9.0-19-amd64": (False, False)},
-        findings={missing("4.9.0-19-amd64"), *DEBIAN_9},
+        findings={missing("4.9.0-19-amd64"), defective("4.9.0-19-amd64"), *DEBIAN_9},
         adapted=(1,),
+        adapted_findings={defective("4.9.0-19-amd64")},
     ),
     "debian9-i386": Expectation(
         devices=(ROOT_DISK, LOGICAL_SWAP_DISK),
         kernels={"4.9.0-19-686-pae": (False, False)},
-        findings={missing("4.9.0-19-686-pae"), FIXED_MEMORY, *DEBIAN_9},
+        findings={missing("4.9.0-19-686-pae"), defective("4.9.0-19-686-pae"), FIXED_MEMORY, *DEBIAN_9},
         adapted=(),
-        adapted_findings={("kernel.boots-nowhere", "4.9.0-19-686-pae")},
+        adapted_findings={defective("4.9.0-19-686-pae")},
     ),
     "debian10-hvm": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),
         kernels={"4.19.0-27-amd64": (False, False), "4.19.0-26-amd64": (True, False)},
         findings={
             missing("4.19.0-27-amd64"),
+            defective("4.19.0-27-amd64"),
             ("xen.blacklists-hyperv", "/etc/modprobe.d/local.conf"),
             ("xen.module-options", "/etc/modules"),
             TOOLS,
         },
         adapted=(1,),
+        adapted_findings={defective("4.19.0-27-amd64")},
     ),
     "debian11-hvm": Expectation(
         devices=(
@@ -193,12 +203,14 @@ EXPECTED = {
         kernels={"5.10.0-32-amd64": (False, False)},
         findings={
             missing("5.10.0-32-amd64"),
+            defective("5.10.0-32-amd64"),
             ("storage.kernel-name", "a|^/dev/xvd.*|"),
             ("storage.kernel-name", "/dev/xvdb1"),
             HVC0_LINK,
             TOOLS,
         },
         adapted=(1,),
+        adapted_findings={defective("5.10.0-32-amd64")},
     ),
     "debian12-dracut": Expectation(
         devices=(ROOT_DISK, SWAP_DISK),

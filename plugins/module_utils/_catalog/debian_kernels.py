@@ -156,4 +156,8 @@ FLAVOURS = (
 """How the names of Debian's kernels end on the architectures that Hyper-V runs."""
 
 GENERAL_FLAVOURS = {"amd64": "amd64", "arm64": "arm64", "i386": "686-pae"}
-"""By architecture: the flavour with all drivers. That for i386 needs PAE, which each processor has on which Hyper-V runs."""
+"""By architecture: the flavour with all drivers. That for i386 needs PAE, as every processor for Hyper-V has it."""
+
+WITHOUT_I386 = 13
+"""From this release on there is no kernel for i386: Debian 13's release notes, "i386 is no longer a regular
+architecture"."""

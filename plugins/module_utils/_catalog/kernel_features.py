@@ -41,7 +41,7 @@ X86 = ("amd64", "i386")
 
 # CONFIG_HYPERV built hv_vmbus up to 6.17; since 6.18 (commits e3ec97c3, 94b04355) it is a bool that only opens the menu
 _VMBUS = ("CONFIG_HYPERV_VMBUS", "CONFIG_HYPERV")
-_UTILS = (Driver("hv_utils", ("CONFIG_HYPERV_UTILS",)),)
+_SERVICES = (Driver("hv_utils", ("CONFIG_HYPERV_UTILS",)),)
 
 FEATURES = (
     Feature("vmbus", "VMBus", "2.6.32", (Driver("hv_vmbus", _VMBUS),), is_needed=True),
@@ -60,12 +60,12 @@ FEATURES = (
         (Driver("hv_netvsc", ("CONFIG_HYPERV_NET",)),),
         is_needed=True,
     ),
-    # hv_utils: c88c4e4c (shutdown), with time and heartbeat beside it
-    Feature("shutdown", "shutdown by the host", "2.6.36", _UTILS, is_needed=True),
-    Feature("timesync", "time of the host", "2.6.36", _UTILS, is_needed=True),
-    Feature("heartbeat", "heartbeat", "2.6.36", _UTILS),
-    Feature("kvp", "key-value pairs", "2.6.38", _UTILS),  # 245ba56a
-    Feature("vss", "backups that freeze file systems", "3.10", _UTILS),  # 96dd86fa
+    # one driver, hv_utils, which began with these three
+    Feature("shutdown", "shutdown by the host", "2.6.36", _SERVICES, is_needed=True),
+    Feature("timesync", "time of the host", "2.6.36", _SERVICES, is_needed=True),
+    Feature("heartbeat", "heartbeat", "2.6.36", _SERVICES),
+    Feature("kvp", "key-value pairs", "2.6.38", _SERVICES),  # 245ba56a
+    Feature("vss", "backups that freeze file systems", "3.10", _SERVICES),
     Feature("balloon", "dynamic memory", "3.8", (Driver("hv_balloon", ("CONFIG_HYPERV_BALLOON",)),)),  # 9aa8b50b
     # aed06b9c; the only keyboard of generation 2
     Feature("keyboard", "keyboard", "3.13", (Driver("hyperv_keyboard", ("CONFIG_HYPERV_KEYBOARD",)),)),
@@ -102,7 +102,7 @@ FEATURES = (
         "ptp",
         "host's clock as a PTP device",
         "4.11",  # 3716a49a
-        _UTILS,
+        _SERVICES,
         wants="CONFIG_PTP_1588_CLOCK",
         sign="ptp",
     ),

@@ -15,8 +15,8 @@ class KnownBad(t.NamedTuple):
     """severity: error (it does not start, or not on this generation), warning (something fails), info (rarely matters).
 
     ranges: from, and up to but without; the latter None where no version has a fix. Empty tuples and None mean: any.
-    C(hosts) are beginnings of the host's build. C(enabled) and C(disabled) are symbols of the configuration: where it is
-    not known, such an entry says nothing.
+    C(hosts) are beginnings of the host's build. C(enabled) and C(disabled) are symbols of the configuration: where it
+    is not known, such an entry says nothing.
     """
 
     id: str
@@ -31,15 +31,15 @@ class KnownBad(t.NamedTuple):
     hosts: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
-    remedy: str = "install a newer kernel"
+    remedy: str = ""  # where it is not just another kernel
 
 
 KNOWN_BAD = (
     KnownBad(
         "staging-drivers",
         "warning",
-        "the drivers of Hyper-V are the first ones, from the staging tree: no time of the host, no shutdown by it, no "
-        "Hyper-V clocksource, and several moves of data that later versions do without",
+        "has the first drivers of Hyper-V, from the staging tree: without the host's time, its shutdown and a Hyper-V "
+        "clocksource",
         (("2.6.32", "2.6.36"),),
         ("Linux 2.6.32, drivers/staging/hv/TODO", "Debian 6: CONFIG_HYPERV_UTILS is not set"),
         feature="vmbus",

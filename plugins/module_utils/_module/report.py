@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from .._catalog import drivers
-from .._plan import hypervisor
+from .._plan import hypervisor, kernel_support
 from .._plan.support import provides
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts, Initramfs, Kernel
+    from .._plan.kernel_support import KernelSupport
     from .._plan.readiness import KernelVerdict, Readiness
     from .._plan.verification import Verification
 
@@ -20,8 +21,21 @@ if t.TYPE_CHECKING:
 def guest(facts: GuestFacts) -> dict[str, t.Any]:
     """The result of guest_info."""
     verdict = hypervisor.judge(facts.hypervisor)
+    release = kernel_support.release_of(facts)
     return {
         "system": facts.system,
+        "release_support": {
+            "number": release.number,
+            "codename": release.codename,
+            "kernel": release.kernel.series,
+            "backports": release.backports.series if release.backports else None,
+            "supported_until": release.supported_until,
+            "lts_until": release.lts_until,
+            "extended_until": release.extended_until,
+            "microsoft": release.microsoft,
+        }
+        if release is not None
+        else None,
         "hypervisor": {
             "name": verdict.name,
             "generation": verdict.generation,
@@ -93,6 +107,7 @@ def readiness(judged: Readiness) -> dict[str, t.Any]:
         "kernels": [_verdict(kernel) for kernel in judged.kernels],
         "findings": [finding.report() for finding in judged.findings],
         "advice": judged.advice,
+        "kernel_advice": judged.kernel_advice,
     }
 
 
@@ -115,6 +130,25 @@ def _verdict(kernel: KernelVerdict) -> dict[str, t.Any]:
         "title": kernel.title,
         "generation1": {"boots": kernel.generation1.boots, "why": kernel.generation1.why},
         "generation2": {"boots": kernel.generation2.boots, "why": kernel.generation2.why},
+        "support": _support(kernel.support),
+    }
+
+
+def _support(found: KernelSupport) -> dict[str, t.Any]:
+    """The judgement without what stands beside it already."""
+    names = ("package", "package_version", "series", "flavour", "origin", "grade", "reasons", "defects")
+    return {
+        **{name: getattr(found, name) for name in names},
+        "features": {
+            feature.name: {
+                "state": feature.state,
+                "module": feature.module,
+                "read_from": feature.read_from,
+                "since": feature.since,
+                "is_needed": feature.is_needed,
+            }
+            for feature in found.features
+        },
     }
 
 
@@ -123,6 +157,7 @@ def _kernel(facts: GuestFacts, kernel: Kernel) -> dict[str, t.Any]:
         "version": kernel.version,
         "image": kernel.image,
         "drivers": {name: provides(kernel, name) for name in drivers.REPORTED},
+        "support": _support(kernel_support.judge_kernel(facts, kernel)),
         "initramfs": _initramfs(facts.image_at(kernel.initramfs), kernel.version),
     }
 

@@ -17,7 +17,7 @@ from .._catalog import integration as catalog
 from .._formats import assignments, dpkg_status, initramfs_modules, kernel_cmdline, udev_rules
 from . import hypervisor
 from .model import Change, FileChange, Finding, LinkChange, Plan, RuntimeSetting
-from .support import boot_kernels, provides, version_of
+from .support import boot_kernels, debian_release, provides, version_of
 
 if t.TYPE_CHECKING:
     from .._facts.model import DiskQueue, GuestFacts, Kernel, ServiceDaemon, TextFile
@@ -111,7 +111,7 @@ def _start_at_boot(daemon: ServiceDaemon) -> LinkChange | None:
 
 
 def _missing_package(facts: GuestFacts, is_there: bool) -> Finding:
-    release = _release(facts)
+    release = debian_release(facts)
     missing = (
         "the host learns neither addresses nor the system of this guest, and backups do not freeze its file systems"
     )
@@ -132,11 +132,6 @@ def _missing_package(facts: GuestFacts, is_there: bool) -> Finding:
         "Install it: the role guest_integration does, on a running guest. It may be there before the move: on another"
         " hypervisor the daemons do not start.",
     )
-
-
-def _release(facts: GuestFacts) -> int | None:
-    match = re.match(r"\d+", facts.system.version_id or "") if facts.system.id == "debian" else None
-    return int(match.group()) if match else None
 
 
 def _without_fcopy(version: str) -> Finding:

@@ -16,6 +16,7 @@ from . import (
     initramfs_modules,
     integration_services,
     kernel_cmdline,
+    kernel_support,
     network_names,
     nic_switch,
     xen_leftovers,
@@ -26,6 +27,7 @@ from .support import BUILTIN, boot_kernels, needed_from_image, provides, version
 
 if t.TYPE_CHECKING:
     from .._facts.model import BootEntry, GuestFacts, Kernel
+    from .kernel_support import KernelAdvice, KernelSupport
 
 # drivers/ata/ata_piix.c leaves the emulated disks to hv_storvsc since 3.5 where CONFIG_HYPERV_STORAGE is set; Debian's
 # 3.2 has the change, too
@@ -49,6 +51,7 @@ class KernelVerdict:
     title: str | None  # of the first menu entry that starts it
     generation1: Verdict
     generation2: Verdict
+    support: KernelSupport  # what it has of Hyper-V
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +64,13 @@ class Readiness:
     kernels: tuple[KernelVerdict, ...]
     findings: tuple[Finding, ...]
     advice: tuple[str, ...]
+    kernel_advice: KernelAdvice
 
 
 def assess(facts: GuestFacts) -> Readiness:
     """All planners, nothing applied."""
-    kernels = tuple([_judge(facts, kernel) for kernel in boot_kernels(facts)])
+    supports = kernel_support.judge(facts)
+    kernels = tuple([_judge(facts, kernel, supports) for kernel in boot_kernels(facts)])
     plans = (
         initramfs_modules.plan(facts, initramfs_modules.Wanted(keep_xen=False)),
         block_references.plan(facts),
@@ -76,6 +81,7 @@ def assess(facts: GuestFacts) -> Readiness:
     findings += network_names.find(facts)
     findings += nic_switch.find(facts)
     findings += integration_services.concerns(facts)
+    findings += kernel_support.find(facts, supports)
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
     findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)
@@ -92,6 +98,7 @@ def assess(facts: GuestFacts) -> Readiness:
         kernels=kernels,
         findings=tuple(findings),
         advice=tuple(_advice(facts)),
+        kernel_advice=kernel_support.advise(facts, supports),
     )
 
 
@@ -113,7 +120,8 @@ def _is_in_the_way(finding: Finding, facts: GuestFacts) -> bool:
     return finding.subject not in others or finding.subject in default.initrds
 
 
-def _judge(facts: GuestFacts, kernel: Kernel) -> KernelVerdict:
+def _judge(facts: GuestFacts, kernel: Kernel, supports: t.Sequence[KernelSupport]) -> KernelVerdict:
+    support = next(found for found in supports if found.version == kernel.version)
     entries = [entry for entry in facts.boot.entries if entry.version == kernel.version]
     default = next((entry for entry in entries if entry.is_default), None)
     entry = default or (entries[0] if entries else None)
@@ -129,11 +137,20 @@ def _judge(facts: GuestFacts, kernel: Kernel) -> KernelVerdict:
         version=kernel.version,
         is_default=default is not None,
         title=entry.title if entry else None,
-        generation1=_verdict([*common, *first, *_generation1_problems(facts, kernel)], through),
+        generation1=_verdict([*common, *_defects(support, 1), *first, *_generation1_problems(facts)], through),
         generation2=_verdict(
-            [*common, *synthetic, *_generation2_problems(facts, kernel)], "its root is found by hv_storvsc"
+            [*common, *_defects(support, 2), *synthetic, *_generation2_problems(facts, kernel)],
+            "its root is found by hv_storvsc",
         ),
+        support=support,
     )
+
+
+def _defects(support: KernelSupport, generation: int) -> t.Iterator[tuple[bool, str]]:
+    """Known defects that keep a kernel from starting on a generation."""
+    for defect in support.defects:
+        if defect.severity == "error" and defect.generation in (None, generation):
+            yield defect.is_certain, f"kernel {support.version} {kernel_support.described(defect)}"
 
 
 def _verdict(problems: t.Sequence[tuple[bool, str]], otherwise: str) -> Verdict:
@@ -215,13 +232,11 @@ def _serves_emulated_disks(kernel: Kernel) -> bool:
     return version_of(kernel.version) < _IDE_IS_LEFT_ALONE
 
 
-def _generation1_problems(facts: GuestFacts, kernel: Kernel) -> t.Iterator[tuple[bool, str]]:
+def _generation1_problems(facts: GuestFacts) -> t.Iterator[tuple[bool, str]]:
     if facts.boot.has_mbr_loader is False:
         yield True, "there is no boot loader in the first sector of the disk (pygrub needed none)"
     if facts.boot.loader is None:
         yield True, "there is no boot loader configuration in /boot"
-    if facts.system.architecture == "i386" and version_of(kernel.version)[:2] == (4, 9):
-        yield True, f"kernel {kernel.version} for i386 does not see the IDE disk of generation 1 (fixed in 4.14)"
 
 
 def _generation2_problems(facts: GuestFacts, kernel: Kernel) -> t.Iterator[tuple[bool, str]]:

@@ -82,6 +82,12 @@ def version_of(kernel_version: str) -> tuple[int, ...]:
     return tuple([int(part or 0) for part in match.groups()]) if match else ()
 
 
+def debian_release(facts: GuestFacts) -> int | None:
+    """The number of the Debian release; None for others."""
+    match = re.match(r"\d+", facts.system.version_id or "") if facts.system.id == "debian" else None
+    return int(match.group()) if match else None
+
+
 def boot_kernels(facts: GuestFacts) -> tuple[Kernel, ...]:
     """The kernels that the boot loader's menu offers, in its order; where there is no menu, all that have an image
     in /boot."""

@@ -47,6 +47,20 @@ def test_a_guest_that_is_not_ready_says_why_and_what_to_do():
     ]
 
 
+def test_a_kernel_that_should_be_another_is_named():
+    def line(action, **more):
+        advice = {"action": action, "kernel": None, "package": None, "reasons": ["one", "two", "three"], **more}
+        return summarise({"web1": {**READY, "kernel_advice": advice}})[1:-1]
+
+    assert line("keep", kernel="6.1.0-50-amd64") == []
+    assert line("switch", kernel="6.1.0-50-amd64") == ["  kernel: start kernel 6.1.0-50-amd64 by default: one; two"]
+    assert line("newer", package="linux-image-amd64") == ["  kernel: install linux-image-amd64: one; two"]
+    assert line("backports", package="linux-image-amd64") == [
+        "  kernel: install linux-image-amd64 from this release's backports: one; two"
+    ]
+    assert line("build") == ["  kernel: build one: one; two"]
+
+
 def test_the_variables_of_hosts_are_understood():
     hosts = {"b": {"migration_assess_readiness": READY}, "a": {"migration_assess_readiness": NOT_READY}}
     lines = summarise(hosts, ["b", "a"])

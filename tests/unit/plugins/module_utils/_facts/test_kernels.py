@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 import pathlib
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts import kernels
-from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Initramfs, Kernel
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Initramfs, Kernel, Problem
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest
 
@@ -45,6 +47,93 @@ def test_modules_below_usr_are_found_by_the_link(tmp_path: pathlib.Path) -> None
     merged = "=== /lib -> usr/lib\n" + small_guest.kernel(VERSION).replace("/lib/modules", "/usr/lib/modules")
     (only,) = gather(tmp_path, merged)
     assert only.modules is not None
+
+
+def test_a_configuration_is_looked_for_where_kernels_of_other_makes_have_it(tmp_path: pathlib.Path) -> None:
+    tree = f"=== /lib/modules/{VERSION}/ modules\nfs/ext4/ext4\n"
+    fedora = f"=== /lib/modules/{VERSION}/config\nCONFIG_HYPERV=y\n"
+    built = f"=== /lib/modules/{VERSION}/build -> /usr/src/linux\n=== /usr/src/linux/.config\nCONFIG_HYPERV=m\n"
+    boot = f"=== /boot/config-{VERSION}\n# CONFIG_HYPERV is not set\n"
+    for number, (manifest, path, state) in enumerate(
+        [
+            (tree, None, None),
+            (tree + fedora, f"/lib/modules/{VERSION}/config", "y"),
+            (tree + fedora + built, f"/lib/modules/{VERSION}/build/.config", "m"),
+            (tree + fedora + built + boot, f"/boot/config-{VERSION}", None),
+        ]
+    ):
+        (only,) = gather(tmp_path / str(number), manifest)
+        assert only.config_path == path
+        assert (only.config and only.config.state("CONFIG_HYPERV")) == state
+
+
+class RunningRoot(Root):
+    """A tree that is taken for the running system."""
+
+    @property
+    def is_live(self) -> bool:
+        return True
+
+
+def test_the_running_kernel_may_tell_its_configuration_itself(tmp_path: pathlib.Path) -> None:
+    packed = base64.b64encode(gzip.compress(b"CONFIG_HYPERV=y\n")).decode()
+    manifest = (
+        f"=== /proc/config.gz base64\n{packed}\n=== /proc/sys/kernel/osrelease\n6.18.3\n"
+        "=== /boot/vmlinuz-6.18.3\nMZ\n=== /boot/vmlinuz-6.18.2\nMZ\n"
+    )
+    guest_tree.build(manifest, tmp_path)
+    other, running = kernels.gather(RunningRoot(str(tmp_path)), pytest.fail)
+    assert (other.config, other.config_path) == (None, None)
+    assert running.config_path == "/proc/config.gz"
+    assert running.config is not None
+    assert running.config.state("CONFIG_HYPERV") == "y"
+    assert all(found.config is None for found in kernels.gather(Root(str(tmp_path)), pytest.fail))
+
+
+def test_a_damaged_configuration_of_the_running_kernel_is_a_problem(tmp_path: pathlib.Path) -> None:
+    manifest = "=== /proc/config.gz\nno gzip\n=== /proc/sys/kernel/osrelease\n5\n=== /boot/vmlinuz-5\nMZ\n"
+    guest_tree.build(manifest, tmp_path)
+    problems: list[Problem] = []
+    (only,) = kernels.gather(RunningRoot(str(tmp_path)), problems.append)
+    assert only.config is None
+    assert [problem.path for problem in problems] == ["/proc/config.gz"]
+
+
+def test_a_configuration_that_unpacks_without_end_is_cut(tmp_path: pathlib.Path) -> None:
+    packed = base64.b64encode(gzip.compress(b"CONFIG_HYPERV=y\n" + b"#" * (8 << 20))).decode()
+    manifest = f"=== /proc/config.gz base64\n{packed}\n=== /proc/sys/kernel/osrelease\n5\n=== /boot/vmlinuz-5\nMZ\n"
+    guest_tree.build(manifest, tmp_path)
+    (only,) = kernels.gather(RunningRoot(str(tmp_path)), pytest.fail)
+    assert only.config is not None
+    assert only.config.state("CONFIG_HYPERV") == "y"
+
+
+STATUS = """\
+=== /var/lib/dpkg/status
+Package: linux-image-6.1.0-50-amd64
+Status: install ok installed
+Version: 6.1.176-1
+
+Package: linux-image-6.1.0-49-amd64
+Status: deinstall ok config-files
+Version: 6.1.174-1
+
+Package: linux-image-6.1.0-48-amd64-unsigned
+Status: install ok half-configured
+Version: 6.1.172-1
+"""
+
+
+def test_a_kernel_knows_its_package_when_asked(tmp_path: pathlib.Path) -> None:
+    names = ("6.1.0-48-amd64", "6.1.0-49-amd64", "6.1.0-50-amd64")
+    guest_tree.build(STATUS + "".join(f"=== /boot/vmlinuz-{name}\nMZ\n" for name in names), tmp_path)
+    root = Root(str(tmp_path))
+    assert [found.package for found in kernels.gather(root, pytest.fail, with_packages=True)] == [
+        ("linux-image-6.1.0-48-amd64-unsigned", "6.1.172-1"),
+        None,
+        ("linux-image-6.1.0-50-amd64", "6.1.176-1"),
+    ]
+    assert [found.package for found in kernels.gather(root, pytest.fail)] == [None, None, None]
 
 
 def test_copies_and_signatures_are_no_kernels(tmp_path: pathlib.Path) -> None:

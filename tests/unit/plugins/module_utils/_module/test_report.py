@@ -44,6 +44,28 @@ def test_a_kernel_is_shown_with_its_drivers_and_its_image(facts):
     assert "hv_storvsc" not in kernel["initramfs"]["modules"]
 
 
+def test_a_kernel_is_shown_with_what_it_has_of_hyper_v(facts):
+    [kernel] = clean(report.guest(facts))["kernels"]
+    support = kernel["support"]
+    assert (support["package_version"], support["origin"], support["grade"]) == ("6.1.176-1", "release", "good")
+    assert support["features"]["network"] == {
+        "state": "module",
+        "module": "hv_netvsc",
+        "read_from": "/lib/modules/6.1.0-50-amd64/kernel/drivers/net/hyperv/hv_netvsc.ko",
+        "since": "2.6.32",
+        "is_needed": True,
+    }
+    [judged] = clean(report.readiness(readiness.assess(facts)))["kernels"]
+    assert judged["support"] == support
+
+
+def test_the_advice_about_the_kernel_and_the_release_are_shown(facts):
+    advice = clean(report.readiness(readiness.assess(facts)))["kernel_advice"]
+    assert (advice["action"], advice["kernel"], advice["services"]) == ("keep", "6.1.0-50-amd64", "release")
+    release = clean(report.guest(facts))["release_support"]
+    assert (release["number"], release["kernel"], release["lts_until"]) == (12, "6.1", "2028-06-30")
+
+
 def test_pairs_shared_with_the_host_are_not_shown(facts):
     shown = clean(report.guest(facts))
     assert "kvp" not in shown

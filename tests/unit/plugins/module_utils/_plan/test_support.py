@@ -44,6 +44,33 @@ def test_the_configuration_tells_what_is_built_in_where_no_list_does() -> None:
     assert support.provides(installed("CONFIG_HYPERV_VMBUS=y\n", None), "hv_vmbus") == support.BUILTIN
 
 
+def test_of_two_symbols_the_younger_decides_where_it_is_known() -> None:
+    trap = installed("CONFIG_HYPERV=y\n# CONFIG_HYPERV_VMBUS is not set\n", None)
+    assert support.provides(trap, "hv_vmbus") is None
+    assert support.provides(installed("CONFIG_HYPERV=y\nCONFIG_HYPERV_VMBUS=y\n", None), "hv_vmbus") == support.BUILTIN
+
+
+def test_a_driver_is_found_with_what_says_so() -> None:
+    symbols = ("CONFIG_HYPERV_NET",)
+    found = support.find_driver(installed("CONFIG_HYPERV_NET=m\n"), "hv_netvsc", symbols)
+    assert found == (None, "CONFIG_HYPERV_NET=m in the configuration, and not in modules.dep")
+    assert support.find_driver(installed("CONFIG_HYPERV_NET=m\n", None), "hv_netvsc", symbols) == (None, "")
+    assert support.find_driver(installed("CONFIG_HYPERV_NET=y\n", None), "hv_netvsc", symbols).form == support.BUILTIN
+    assert support.find_driver(installed(), "hv_netvsc", symbols).where == "/lib/modules/6.1.0-50-amd64/modules.builtin"
+    assert support.find_driver(installed(builtin=None), "hv_netvsc", symbols) == (None, "")
+    other = support.find_driver(installed("CONFIG_EXT4_FS=y\n"), "hv_netvsc", symbols)
+    assert other == (None, "no CONFIG_HYPERV_NET in the configuration")
+
+
+def test_the_release_is_debians_or_none(tmp_path: pathlib.Path) -> None:
+    def release(text: str, name: str) -> int | None:
+        return support.debian_release(small_guest.look(tmp_path / name, f"=== /etc/os-release\n{text}\n"))
+
+    assert release("ID=debian\nVERSION_ID=12", "a") == 12
+    assert release("ID=ubuntu\nVERSION_ID=22.04", "b") is None
+    assert release("ID=debian", "c") is None
+
+
 def test_what_comes_from_the_image_is_what_is_a_module_and_all_it_needs() -> None:
     assert support.needed_from_image(installed(), ("hv_storvsc", "sd_mod", "hv_netvsc")) == (
         "hv_storvsc",
