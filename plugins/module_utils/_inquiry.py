@@ -19,6 +19,8 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _QUESTIONS: t.Mapping[str, t.Tuple[str, ...]] = {
     "addresses": ("ip", "-json", "address", "show"),
     "errors": ("journalctl", "--boot", "--priority=err", "--output=json", "--lines=2000", "--quiet", "--no-pager"),
+    "kernel packages": ("apt-cache", "pkgnames", "linux-image-"),
+    "offered versions": ("apt-cache", "madison"),
     "phase": ("systemctl", "is-system-running"),
     "routes 4": ("ip", "-json", "-4", "route", "show", "default"),
     "routes 6": ("ip", "-json", "-6", "route", "show", "default"),
@@ -29,9 +31,9 @@ _QUESTIONS: t.Mapping[str, t.Tuple[str, ...]] = {
 _ANSWERS_BY_STATUS = ("phase", "settled phase")  # a status other than 0 is part of the answer
 
 
-def ask(question: str) -> str | None:
-    """What the program says; None where there is no such program. Raises GuestError when it fails."""
-    argv = _QUESTIONS[question]
+def ask(question: str, about: t.Sequence[str] = ()) -> str | None:
+    """What the program says (C(about) these); None where there is no such program. Raises GuestError when it fails."""
+    argv = (*_QUESTIONS[question], *about)
     environment = {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
     try:
         done = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command has no time limit

@@ -120,18 +120,22 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
         from . import integration
 
         facts = dataclasses.replace(facts, integration=integration.gather(root, note))
+    if "packages" in parts:
+        from . import kernel_packages
+
+        facts = dataclasses.replace(facts, packages=kernel_packages.gather(root, note))
     if "kvp" in parts:
         from . import kvp
 
         facts = dataclasses.replace(facts, kvp=kvp.gather(root, note))
-    if "state" in parts:
-        from . import state  # asks programs of the running guest, which takes time
-
-        facts = dataclasses.replace(
     if "time_services" in parts:
         from . import time_services
 
         facts = dataclasses.replace(facts, time_services=time_services.gather(root, note))
+    if "state" in parts:
+        from . import state  # asks programs of the running guest, which takes time
+
+        facts = dataclasses.replace(
             facts,
             state=state.gather(root, note, is_awaited="settled" in parts),
             baseline=state.gather_baseline(root, note),

@@ -13,7 +13,16 @@ import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:
-    from .._formats import guest_state, initramfs, kernel_config, modules_dep, rollback_journal, superblock
+    from .._formats import (
+        apt_cache,
+        guest_state,
+        initramfs,
+        kernel_config,
+        kernel_trial,
+        modules_dep,
+        rollback_journal,
+        superblock,
+    )
     from .._formats._connection import Connection
 
 
@@ -216,15 +225,6 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True)
-class ServiceDaemon:
-    """A daemon of the integration services, as systemd or an init script starts it."""
-
-    service: str  # kvp, vss or fcopy
-    unit: str  # without .service; also the name of the init script
-    path: str  # of the unit, or of the init script where there is no unit
-    is_masked: bool
-    is_enabled: bool  # started at boot
-@dataclasses.dataclass(frozen=True)
 class TimeServices:
     """How the services that set the clock are started and configured."""
 
@@ -240,6 +240,15 @@ class TimeServices:
     implicit: str | None = None  # parameter of hv_utils, Y: it sets the clock also without a pause
 
 
+@dataclasses.dataclass(frozen=True)
+class ServiceDaemon:
+    """A daemon of the integration services, as systemd or an init script starts it."""
+
+    service: str  # kvp, vss or fcopy
+    unit: str  # without .service; also the name of the init script
+    path: str  # of the unit, or of the init script where there is no unit
+    is_masked: bool
+    is_enabled: bool  # started at boot
     is_started_by_rule: bool  # started when its device appears
     is_running: bool | None  # None: not known
 
@@ -297,6 +306,45 @@ class Kvp:
 
     pools: tuple[KvpPool, ...] = ()
     has_daemon: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelPackage:
+    """A package with a kernel in it, as dpkg has it."""
+
+    name: str
+    version: str
+    state: str  # installed, or how far dpkg came: unpacked, half-configured, half-installed, triggers-pending ...
+    is_held: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class DkmsModule:
+    """A module that DKMS builds from its source for each kernel."""
+
+    name: str
+    version: str
+    kernels: tuple[str, ...]  # for which it is built
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelPackages:
+    """Where kernels come from, what is pinned, and the trial of one."""
+
+    installed: tuple[KernelPackage, ...] = ()
+    offered: tuple[apt_cache.Offer, ...] = ()  # what apt can get; of a running guest only
+    is_interrupted: bool = False  # dpkg was cut off, and refuses to go on before it has settled that
+    with_headers: tuple[str, ...] = ()  # kernels for which modules can be built
+    dkms: tuple[DkmsModule, ...] = ()
+    files: tuple[TextFile, ...] = ()  # those of _catalog.kernel_pin
+    links: tuple[tuple[str, str], ...] = ()  # path, target
+    trial: kernel_trial.Trial | None = None
+    log: str = ""  # the end of what the guard of a trial boot wrote
+    boot_id: str | None = None  # of this start; None: not running
+    has_systemd: bool = False  # as the first process
+
+    def text(self, path: str) -> str | None:
+        return next((file.text for file in self.files if file.path == path), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,8 +420,10 @@ class GuestFacts:
     has_udev: bool = True  # what gives network adapters their names
     integration: Integration = Integration()
     kvp: Kvp = Kvp()
+    time_services: TimeServices = TimeServices()
     state: guest_state.State | None = None  # of a running guest
     baseline: guest_state.Baseline | None = None  # its state before it moved
+    packages: KernelPackages = KernelPackages()
 
     def kernel(self, version: str | None) -> Kernel | None:
         """The installed kernel of that version."""
@@ -382,4 +432,3 @@ class GuestFacts:
     def image_at(self, path: str | None) -> Initramfs | None:
         """The initramfs image at a path."""
         return next((image for image in self.images if image.path == path), None)
-    time_services: TimeServices = TimeServices()

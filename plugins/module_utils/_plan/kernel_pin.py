@@ -1,0 +1,405 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A kernel chosen, installed, tried, made the default and kept: what the next step is, from the guest's state alone.
+
+Each call makes one step, and what comes in between is done by others: packages by apt, a restart by Ansible. A call
+that is repeated after a power cut finds the state that it left, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .._catalog import kernel_pin as catalog
+from .._errors import GuestError
+from .._formats import apt_preferences
+from .._formats.kernel_trial import FAILED, Trial
+from . import hypervisor, kernel_choice, kernel_default, kernel_trial, readiness
+from .kernel_choice import INSTALLED, Candidate
+from .model import Change, FileChange, Finding, Plan
+
+if t.TYPE_CHECKING:
+    from .._facts.model import GuestFacts
+
+DONE, INSTALL, REPAIR, RESTART, FAILED_TRIAL, REFUSED = "done", "install", "repair", "restart", "failed", "refused"
+_HEADER = "# Written by rehost.hyperv.kernel_pin, which replaces this file.\n"
+_PRIORITY, _NEVER = 1001, -1
+_MIB = 1 << 20
+_USUAL_IMAGE = 48 * _MIB  # an initramfs of Debian 12 with MODULES=most
+_BESIDE_IMAGE = 24 * _MIB  # vmlinuz, System.map and config, and room to breathe
+_MODULES = 500 * _MIB  # /lib/modules of one of Debian's kernels, and the package beside it
+_NEEDED = ("network", "scsi", "ide")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """trial: seconds that a trial boot may take until it is confirmed, from the start of the kernel; None for no trial.
+    retry: try a kernel again that failed. pin: whether apt is told. brought: kernels in packages at hand."""
+
+    choice: kernel_choice.Wanted = dataclasses.field(default_factory=kernel_choice.Wanted)
+    is_present: bool = True
+    pin: bool = True
+    trial: int | None = 300
+    retry: bool = False
+    brought: tuple[Candidate, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Where the guest is, and what brings it on."""
+
+    phase: str
+    kernel: Candidate | None
+    default: str | None  # the kernel that starts by default when the changes are made
+    why: str
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    hold: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+    def report(self, facts: GuestFacts) -> dict[str, t.Any]:
+        trial = facts.packages.trial
+        return {
+            "phase": self.phase,
+            "kernel": self.kernel.release if self.kernel else None,
+            "package": self.kernel.package if self.kernel else None,
+            "version": self.kernel.version if self.kernel else None,
+            "origin": self.kernel.origin if self.kernel else None,
+            "why": self.why,
+            "default": self.default,
+            "default_before": kernel_default.current(facts.boot),
+            "running": facts.system.running_kernel if facts.is_live else None,
+            "hold": list(self.hold),
+            "release": list(self.release),
+            "trial_log": kernel_trial.log_of(facts, trial) if trial is not None else "",
+        }
+
+
+def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
+    """The plan of the next step."""
+    found = step(facts, wanted)
+    return Plan(changes=found.changes, findings=found.findings)
+
+
+def step(facts: GuestFacts, wanted: Wanted) -> Step:
+    """The next step. What cannot be done is a finding, and then nothing changes."""
+    try:
+        return _step(facts, wanted)
+    except GuestError as error:
+        finding = _cannot(error)
+        return Step(REFUSED, None, kernel_default.current(facts.boot), "", findings=(finding,))
+
+
+def _step(facts: GuestFacts, wanted: Wanted) -> Step:
+    if not wanted.is_present:
+        return _unpinned(facts)
+    chosen = kernel_choice.choose(facts, wanted.choice, wanted.brought)
+    now = kernel_default.current(facts.boot)
+    if chosen.kernel is None:
+        return Step(REFUSED, None, now, "", findings=chosen.findings)
+    taken = chosen.kernel
+    found = _next(facts, wanted, taken, now)
+    held = {package.name for package in facts.packages.installed if package.is_held}
+    own = {pin.package for pin in kernel_choice.pinned(facts) if pin.priority > 0}
+    is_kept = wanted.pin and found.phase not in (REFUSED, FAILED_TRIAL)
+    is_there = any(one.name == taken.package and one.state == "installed" for one in facts.packages.installed)
+    pins = tuple(_pins(facts, wanted, None if found.phase == FAILED_TRIAL else taken)) if found.phase != REFUSED else ()
+    return dataclasses.replace(
+        found,
+        why="; ".join(text for text in (chosen.why, found.why) if text),
+        changes=(*found.changes, *pins),
+        findings=(*chosen.findings, *found.findings, *_dkms(facts, taken)),
+        hold=(taken.package,) if is_kept and taken.package and is_there and taken.package not in held else (),
+        release=tuple(sorted((own & held) - ({taken.package} if is_kept else set()))),
+    )
+
+
+def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) -> Step:
+    trial = facts.packages.trial
+    is_proven = facts.is_live and facts.system.running_kernel == taken.release
+    is_open = trial is not None and (trial.state != FAILED or not (wanted.retry or is_proven))
+    if trial is not None and trial.kernel == taken.release and is_open:
+        return _judged(facts, trial, taken, now)
+    if taken.origin != INSTALLED:
+        return _to_install(facts, taken, now)
+    broken = _broken(facts, taken)
+    if broken:
+        return Step(REPAIR, taken, now, f"the default stays {now}", findings=(_interrupted(taken, broken),))
+    is_default = not facts.is_live and now == taken.release
+    if is_proven or is_default or wanted.trial is None or kernel_default.is_fixed(facts.boot, taken.release):
+        return _made_default(facts, taken, is_proven)
+    return _to_try(facts, wanted.trial, taken)
+
+
+def _to_install(facts: GuestFacts, taken: Candidate, now: str | None) -> Step:
+    lacking = tuple(_space(facts)) if facts.is_live else (_not_offline(taken),)
+    if lacking:
+        return Step(REFUSED, taken, now, "", findings=lacking)
+    # the script of the package runs update-grub, which would make the new kernel the first entry
+    stays = _fallback(facts, now, "")
+    reason = f"{stays} stays the default while {taken.release} is installed"
+    changes: tuple[Change, ...] = kernel_default.changes(facts.boot, stays, reason, kernel_trial.without_entry)
+    if facts.packages.trial is not None and facts.packages.trial.state != FAILED:
+        changes += kernel_trial.cleaned(facts, "another kernel is wanted than the one that was to be tried")
+    return Step(
+        INSTALL, taken, stays, f"{stays} stays the default until {taken.release} is installed and proved", changes
+    )
+
+
+def _to_try(facts: GuestFacts, limit: int, taken: Candidate) -> Step:
+    problem, remedy = kernel_trial.problem_with(facts, taken.release)
+    if not problem:
+        problem, remedy = _does_not_boot(facts, taken.release)
+    now = kernel_default.current(facts.boot)
+    if problem:
+        return Step(REFUSED, taken, now, "", findings=(_no_trial(taken.release, problem, remedy),))
+    stays = _fallback(facts, now, taken.release)
+    trial = Trial(taken.release, stays, limit, facts.packages.boot_id or "")
+    changes = kernel_trial.changes(facts, trial, f"{taken.release} is tried once; {stays} stays the default")
+    return Step(RESTART, taken, stays, f"the next start tries {taken.release} once; {stays} stays the default", changes)
+
+
+def _judged(facts: GuestFacts, trial: Trial, taken: Candidate, now: str | None) -> Step:
+    """A trial that was staged: not begun, passed, or failed."""
+    if trial.state == FAILED:
+        return Step(FAILED_TRIAL, taken, now, f"{now} stays the default", findings=(_trial_failed(facts, trial),))
+    running = facts.system.running_kernel
+    if facts.packages.boot_id in (None, trial.boot):
+        changes = kernel_trial.changes(
+            facts, trial, f"{trial.kernel} is tried once; {trial.fallback} stays the default"
+        )
+        why = f"the next start tries {trial.kernel} once; {trial.fallback} stays the default"
+        return Step(RESTART, taken, trial.fallback, why, changes)
+    if running != trial.kernel:
+        reason = f"the trial of {trial.kernel} failed"
+        stays = _fallback(facts, trial.fallback, trial.kernel)
+        changes = (
+            *kernel_default.changes(facts.boot, stays, reason, kernel_trial.without_entry),
+            *kernel_trial.cleaned(facts, reason, trial._replace(state=FAILED)),
+        )
+        return Step(FAILED_TRIAL, taken, stays, f"{stays} stays the default", changes, (_trial_failed(facts, trial),))
+    missing = [
+        f"{device.kind} {device.id}"
+        for device in facts.hypervisor.vmbus
+        if device.kind in _NEEDED and device.driver is None
+    ]
+    if missing:
+        finding = _unhealthy(trial, missing)
+        return Step(FAILED_TRIAL, taken, trial.fallback, f"{trial.fallback} stays the default", findings=(finding,))
+    return _made_default(facts, taken, True)
+
+
+def _made_default(facts: GuestFacts, taken: Candidate, is_proven: bool) -> Step:
+    reason = f"{taken.release} runs, and is the default from now on" if is_proven else f"{taken.release} is the default"
+    changes = (
+        *kernel_default.changes(facts.boot, taken.release, reason, kernel_trial.without_entry),
+        *kernel_trial.cleaned(facts, reason),
+    )
+    findings = []
+    if facts.is_live and not is_proven:
+        findings.append(_not_running(taken.release, facts.system.running_kernel or "another kernel"))
+    return Step(DONE, taken, taken.release, reason, changes, tuple(findings))
+
+
+def _unpinned(facts: GuestFacts) -> Step:
+    reason = "no kernel is pinned any more"
+    changes: list[Change] = [
+        *kernel_default.undo(facts.boot, reason, kernel_trial.without_entry),
+        *kernel_trial.cleaned(facts, reason),
+    ]
+    for path in (catalog.PREFERENCES, catalog.KEPT):
+        text = facts.packages.text(path)
+        if text is not None:
+            changes.append(FileChange(path, text, None, reason))
+    own = {pin.package for pin in kernel_choice.pinned(facts) if pin.priority > 0}
+    held = {package.name for package in facts.packages.installed if package.is_held}
+    return Step(DONE, None, None, reason, tuple(changes), release=tuple(sorted(own & held)))
+
+
+def _fallback(facts: GuestFacts, now: str | None, but: str) -> str:
+    """The kernel that is to start when another one fails: the one that runs, as that is proven; else the default."""
+    running = facts.system.running_kernel if facts.is_live else None
+    for version in (running, now):
+        if version is not None and version != but and kernel_default.has_entry(facts.boot, version):
+            return version
+    raise GuestError(
+        "it cannot be told which kernel the guest starts now, so nothing can be kept as the one to fall back to",
+        hint="Look at the boot loader's menu (guest_info shows it), and let update-grub make it anew.",
+    )
+
+
+# -- pins
+
+
+def _pins(facts: GuestFacts, wanted: Wanted, taken: Candidate | None) -> t.Iterator[Change]:
+    before = facts.packages.text(catalog.PREFERENCES)
+    pins = []
+    if wanted.pin and taken is not None and taken.package is not None:
+        pins.append(
+            apt_preferences.Pin(taken.package, f"version {taken.version}", _PRIORITY, "this kernel stays as it is")
+        )
+    known = {pin.pin: pin for pin in kernel_choice.pinned(facts) if pin.priority < 0}  # it may be offered again
+    if wanted.pin:
+        for version, why in kernel_choice.bad_versions(facts, taken):
+            known[f"version {version}"] = apt_preferences.Pin("linux-image-*", f"version {version}", _NEVER, why)
+        pins += [known[name] for name in sorted(known) if taken is None or name != f"version {taken.version}"]
+    after = _HEADER + apt_preferences.render(pins) if pins else None
+    if after != before:
+        yield FileChange(
+            catalog.PREFERENCES, before, after, "apt keeps the kernel that is pinned, and known-bad ones away"
+        )
+    before = facts.packages.text(catalog.KEPT)
+    after = None
+    if wanted.pin and taken is not None and taken.package is not None:
+        after = f'{_HEADER}APT::NeverAutoRemove {{ "^{re.escape(taken.package)}$"; }};\n'.replace("\\-", "-")
+    if after != before:
+        yield FileChange(catalog.KEPT, before, after, "apt does not remove the kernel that is pinned by itself")
+
+
+# -- what is wrong
+
+
+def _broken(facts: GuestFacts, taken: Candidate) -> str:
+    """What is unfinished about an installed kernel; empty when nothing is."""
+    package = next((one for one in facts.packages.installed if one.name == taken.package), None)
+    if package is not None and package.state != "installed":
+        return f"dpkg was interrupted: {package.name} is {package.state}"
+    kernel = facts.kernel(taken.release)
+    entry = next((one for one in facts.boot.entries if one.version == taken.release), None)
+    if kernel is not None and kernel.modules is None and package is not None:
+        return f"/lib/modules/{taken.release} has no list of its modules"
+    if entry is None:
+        return "the boot loader's menu has no entry for it"
+    for path in entry.initrds:
+        image = facts.image_at(path)
+        if image is None:
+            return f"{path} is missing"
+        if image.image is None:
+            return f"{path} cannot be read: {image.problem}"
+    if not entry.initrds and package is not None:
+        return "its menu entry loads no initramfs"
+    return ""
+
+
+def _does_not_boot(facts: GuestFacts, version: str) -> tuple[str, str]:
+    """On Hyper-V: why a kernel would not find its root here, as far as its image tells."""
+    verdict = hypervisor.judge(facts.hypervisor)
+    if verdict.name != "hyperv":
+        return "", ""
+    judged = next((kernel for kernel in readiness.assess(facts).kernels if kernel.version == version), None)
+    if judged is None:
+        return "", ""
+    on = judged.generation2 if verdict.generation == 2 else judged.generation1
+    remedy = "Run rehost.hyperv.initramfs_modules, which puts in what is missing, and try again."
+    return (f"it would not start: {'; '.join(on.why)}", remedy) if on.boots is False else ("", "")
+
+
+def _space(facts: GuestFacts) -> t.Iterator[Finding]:
+    largest = max([image.size for image in facts.images], default=_USUAL_IMAGE)
+    # the new image is made beside the place it takes
+    for path, needed in (("/boot", largest * 11 // 10 + _BESIDE_IMAGE), ("/", _MODULES)):
+        free = facts.free_bytes.get(path)
+        if free is not None and free < needed:
+            yield Finding(
+                "kernel.no-space",
+                "error",
+                path,
+                f"{path} has {free // _MIB} MiB free, and another kernel needs about {needed // _MIB} MiB there: a"
+                " kernel that is half installed does not start.",
+                "Remove kernels that are not needed (apt-get autoremove --purge), never the one that runs.",
+            )
+
+
+def _dkms(facts: GuestFacts, taken: Candidate) -> t.Iterator[Finding]:
+    for module in facts.packages.dkms:
+        if taken.release in module.kernels:
+            continue
+        headers = f"linux-headers-{taken.release}"
+        has_headers = taken.release in facts.packages.with_headers
+        yield Finding(
+            "kernel.dkms-missing",
+            "warning",
+            f"{module.name}/{module.version}",
+            f"The module {module.name} {module.version} is built by DKMS, and not for {taken.release}"
+            + (": building it failed, or is still to come." if has_headers else f", as {headers} are not installed."),
+            f"Install {headers} and run dkms autoinstall -k {taken.release}; what needs the module does not work with"
+            " this kernel until then.",
+        )
+
+
+def _cannot(error: GuestError) -> Finding:
+    return Finding(
+        "kernel.cannot-set-default",
+        "error",
+        error.path or "boot loader",
+        f"No kernel can be made the default: {error.message}.",
+        error.hint or "Make it the default by hand.",
+    )
+
+
+def _not_offline(taken: Candidate) -> Finding:
+    return Finding(
+        "kernel.install-offline",
+        "error",
+        taken.release,
+        f"{taken.release} is not installed, and packages are installed only in a guest that runs.",
+        "Start the guest where it starts, and run this there; or choose one of the kernels that it has.",
+    )
+
+
+def _interrupted(taken: Candidate, what: str) -> Finding:
+    return Finding(
+        "kernel.half-installed",
+        "error",
+        taken.release,
+        f"{taken.release} is not completely installed: {what}. The default stays as it is.",
+        f"dpkg --configure -a; update-initramfs -u -k {taken.release}; update-grub. The role guest_kernel does it.",
+    )
+
+
+def _no_trial(version: str, problem: str, remedy: str) -> Finding:
+    return Finding(
+        "kernel.no-trial",
+        "error",
+        version,
+        f"{version} cannot be tried: {problem}.",
+        remedy,
+    )
+
+
+def _trial_failed(facts: GuestFacts, trial: Trial) -> Finding:
+    running = facts.system.running_kernel or "another kernel"
+    log = kernel_trial.log_of(facts, trial).split("\n")[-3:]
+    said = f"The trial's log says: {' / '.join(log)}" if log != [""] else "It never reached user space"
+    return Finding(
+        "kernel.trial-failed",
+        "error",
+        trial.kernel,
+        f"The trial of {trial.kernel} failed, and the guest is back on {running}. {said}.",
+        "Look at the console and the journal of that start (journalctl -b -1), mend it, and try again with retry: true;"
+        " or choose another kernel.",
+    )
+
+
+def _unhealthy(trial: Trial, missing: t.Sequence[str]) -> Finding:
+    return Finding(
+        "kernel.trial-unhealthy",
+        "error",
+        trial.kernel,
+        f"{trial.kernel} runs on trial, and has no driver for {', '.join(missing)}. It is not confirmed: the guest"
+        f" restarts with {trial.fallback} {trial.limit} seconds after its start.",
+        "Choose a kernel that has these drivers.",
+    )
+
+
+def _not_running(version: str, running: str) -> Finding:
+    return Finding(
+        "kernel.restart-needed",
+        "info",
+        version,
+        f"{version} starts by default, and {running} runs.",
+        "Restart the guest.",
+    )

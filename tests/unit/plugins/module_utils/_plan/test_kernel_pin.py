@@ -1,0 +1,306 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import pytest
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import OfflineRunner
+from ansible_collections.rehost.hyperv.plugins.module_utils._catalog import kernel_pin as catalog
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import gather
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import VmbusDevice
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats.apt_cache import Offer
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_pin, rollback
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_pin import Wanted
+from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree
+from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import (
+    CLOUD,
+    NEW,
+    OLD,
+    Machine,
+    advanced_id,
+    menu,
+    menu_entry,
+    status,
+)
+
+
+def named(kernel: str, **more: object) -> Wanted:
+    return dataclasses.replace(Wanted(choice=kernel_choice.Wanted(kernel=kernel)), **more)  # type: ignore[arg-type]
+
+
+def text(machine: Machine, path: str) -> str:
+    return (machine.path / path.lstrip("/")).read_text()
+
+
+def ids(step: kernel_pin.Step) -> list[str]:
+    return [finding.id for finding in step.findings]
+
+
+def test_a_kernel_that_passes_its_trial_becomes_the_default(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    step = machine.run(named(NEW))
+    assert (step.phase, step.default) == ("restart", OLD)
+    assert machine.restart() == NEW
+    step = machine.run(named(NEW))
+    assert (step.phase, step.default, step.findings) == ("done", NEW, ())
+    assert [machine.restart(), machine.restart()] == [NEW, NEW]
+    assert machine.step(named(NEW)).changes == ()
+    for path in (catalog.GUARD, catalog.GUARD_UNIT, catalog.GUARD_WANTED, catalog.TRIAL):
+        assert not (tmp_path / path[1:]).is_symlink()
+        assert not (tmp_path / path[1:]).exists()
+    assert catalog.TRIAL_ENTRY not in text(machine, "/boot/grub/grub.cfg")
+
+
+def test_the_next_update_grub_makes_the_same_default(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    assert text(machine, catalog.GRUB_SETTING).endswith(f'GRUB_DEFAULT="{advanced_id(OLD)}"\n')
+    machine.restart()
+    machine.run(named(NEW))
+    assert text(machine, catalog.GRUB_SETTING).endswith(f'GRUB_DEFAULT="{advanced_id(NEW)}"\n')
+
+
+def test_after_a_panic_the_old_kernel_starts_and_the_new_one_is_not_tried_again(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    assert machine.restart(broken=[NEW]) == OLD
+    assert machine.started == [NEW, OLD]
+    step = machine.run(named(NEW))
+    assert (step.phase, step.default) == ("failed", OLD)
+    assert ids(step) == ["kernel.trial-failed"]
+    assert f"back on {OLD}" in step.findings[0].message
+    assert "never reached user space" in step.findings[0].message
+    assert machine.restart() == OLD
+    assert not (tmp_path / catalog.GUARD[1:]).exists()
+    assert machine.step(named(NEW)).changes == ()
+    assert catalog.PREFERENCES not in [path.as_posix() for path in tmp_path.rglob("*")]
+
+
+def test_what_the_guard_wrote_is_told(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart()
+    log = tmp_path / catalog.LOG[1:]
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("10:00:00 trial start-0\n10:00:00 it has reached user space\n10:05:00 nobody confirmed the trial\n")
+    machine.restart()
+    step = machine.run(named(NEW))
+    assert "it has reached user space / 10:05:00 nobody confirmed the trial." in step.findings[0].message
+    machine.run(named(NEW, retry=True))
+    machine.restart(broken=[NEW])
+    assert "never reached user space" in machine.run(named(NEW)).findings[0].message  # that log is of the one before
+
+
+def test_a_kernel_that_failed_is_tried_again_when_that_is_asked_for(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart(broken=[NEW])
+    machine.run(named(NEW))
+    assert machine.run(named(NEW, retry=True)).phase == "restart"
+    assert machine.restart() == NEW
+    assert machine.run(named(NEW)).phase == "done"
+
+
+def test_a_kernel_without_its_devices_is_not_confirmed(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart()
+    facts = machine.look()
+    adapter = VmbusDevice("a1b2", "f8615163-df3e-46c5-913f-f2d2f965ed0e", "network", None)
+    facts = dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, vmbus=(adapter,)))
+    step = kernel_pin.step(facts, named(NEW))
+    assert (step.phase, step.default, ids(step)) == ("failed", OLD, ["kernel.trial-unhealthy"])
+    bound = dataclasses.replace(adapter, driver="hv_netvsc")
+    facts = dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, vmbus=(bound,)))
+    assert kernel_pin.step(facts, named(NEW)).phase == "done"
+
+
+def test_a_power_cut_after_any_change_leaves_a_guest_that_starts_and_a_second_run_finishes(
+    tmp_path: pathlib.Path,
+) -> None:
+    by_name = advanced_id(OLD)  # as it is since the kernel was installed
+    stage = len(Machine(tmp_path / "whole", default=by_name).step(named(NEW)).changes)
+    assert stage >= 7
+    for cut in range(stage + 1):
+        machine = Machine(tmp_path / f"stage-{cut}", default=by_name)
+        machine.run(named(NEW), changes=cut)
+        machine.restart(broken=[NEW])
+        assert machine.running == OLD
+        finish(machine)
+    machine = Machine(tmp_path / "confirmed", default=by_name)
+    machine.run(named(NEW))
+    machine.restart()
+    confirm = len(machine.step(named(NEW)).changes)
+    assert confirm >= 6
+    for cut in range(confirm + 1):
+        machine = Machine(tmp_path / f"confirm-{cut}", default=by_name)
+        machine.run(named(NEW))
+        machine.restart()
+        machine.run(named(NEW), changes=cut)
+        assert machine.restart() in (OLD, NEW)
+        finish(machine)
+
+
+def finish(machine: Machine) -> None:
+    """What a second run, restarted as often as it wants, ends with."""
+    for _turn in range(4):
+        step = machine.run(named(NEW, retry=machine.step(named(NEW)).phase == "failed" and not pending(machine)))
+        if step.phase == "done":
+            break
+        if step.phase == "restart":
+            machine.restart()
+    assert step.phase == "done"
+    assert [machine.restart(), machine.restart()] == [NEW, NEW]
+
+
+def pending(machine: Machine) -> bool:
+    return bool(machine.step(named(NEW)).changes)
+
+
+def test_before_a_kernel_is_installed_the_one_that_runs_is_the_default_by_name(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD])
+    machine.offered = (Offer(f"linux-image-{NEW}", "6.12.9-1~bpo12+1", "bookworm-backports/main"),)
+    wanted = Wanted(choice=kernel_choice.Wanted(backports=True))
+    step = machine.run(wanted)
+    assert (step.phase, step.default) == ("install", OLD)
+    report = step.report(machine.look())
+    assert (report["package"], report["version"]) == (f"linux-image-{NEW}", "6.12.9-1~bpo12+1")
+    # as the package's scripts make it anew, with the setting that is there
+    default = text(machine, catalog.GRUB_SETTING).rpartition('="')[2].rstrip('"\n')
+    (tmp_path / "boot/grub/grub.cfg").chmod(0o644)
+    guest_tree.build(
+        f"=== /boot/grub/grub.cfg\n{menu([NEW, OLD], default)}=== /boot/vmlinuz-{NEW}\nMZ\n", tmp_path / "after"
+    )
+    assert Machine(tmp_path / "again", [NEW, OLD], default=default).restart() == OLD
+
+
+def test_no_kernel_is_installed_where_there_is_no_room(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD])
+    machine.offered = (Offer(f"linux-image-{NEW}", "6.12.9-1", "bookworm/main"),)
+    facts = dataclasses.replace(machine.look(), free_bytes={"/": 1 << 40, "/boot": 20 << 20, "/var/tmp": 1 << 40})
+    step = kernel_pin.step(facts, Wanted())
+    assert (step.phase, step.changes, ids(step)) == ("refused", (), ["kernel.no-space"])
+
+
+@pytest.mark.parametrize("module", ["lvm", "diskfilter", "btrfs"])
+def test_where_grub_cannot_write_no_kernel_is_tried(tmp_path: pathlib.Path, module: str) -> None:
+    machine = Machine(tmp_path, module=module)
+    step = machine.step(named(NEW))
+    assert (step.phase, step.changes, ids(step)) == ("refused", (), ["kernel.no-trial"])
+    assert "trial: false" in step.findings[0].remedy
+    machine.run(named(NEW, trial=None))
+    assert machine.restart() == NEW
+
+
+def test_a_guest_that_does_not_run_gets_its_default_without_a_trial(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.is_live = False
+    assert ids(machine.step(named(OLD))) == ["kernel.no-trial"]
+    assert machine.run(named(OLD, trial=None)).phase == "done"
+    assert machine.restart() == OLD
+
+
+def test_a_kernel_that_dpkg_has_not_finished_is_not_tried(tmp_path: pathlib.Path) -> None:
+    half = status([OLD, NEW]).replace(
+        f"Package: linux-image-{NEW}\nStatus: install ok installed", f"Package: linux-image-{NEW}\nStatus: install ok x"
+    )
+    machine = Machine(tmp_path, extra=half.replace("install ok x", "install ok half-configured"))
+    step = machine.step(named(NEW))
+    assert (step.phase, ids(step)) == ("repair", ["kernel.half-installed"])
+    assert "half-configured" in step.findings[0].message
+
+
+def test_a_kernel_whose_image_is_cut_off_is_not_tried(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    image = tmp_path / f"boot/initrd.img-{NEW}"
+    image.write_bytes(image.read_bytes()[:-20])
+    assert machine.step(named(NEW)).phase == "repair"
+    image.unlink()
+    assert machine.step(named(NEW)).phase == "repair"
+
+
+def test_pins_name_the_kernel_and_keep_apt_from_removing_it(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD])
+    machine.run(Wanted())
+    assert f"Package: linux-image-{OLD}\nPin: version 6.1.176-1\nPin-Priority: 1001\n" in text(
+        machine, catalog.PREFERENCES
+    )
+    assert 'NeverAutoRemove { "^linux-image-6\\.1\\.0-50-amd64$"; };' in text(machine, catalog.KEPT)
+    assert machine.step(Wanted()).hold == (f"linux-image-{OLD}",)
+
+
+def test_known_bad_kernels_are_kept_away_also_when_they_are_no_longer_offered(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD])
+    machine.offered = (Offer("linux-image-6.1.0-21-amd64", "6.1.90-1", "bookworm/main"),)
+    machine.run(Wanted())
+    stanza = "Package: linux-image-*\nPin: version 6.1.90-1\nPin-Priority: -1\n"
+    assert stanza in text(machine, catalog.PREFERENCES)
+    machine.offered = ()
+    assert machine.step(Wanted()).changes == ()
+
+
+def test_absent_leaves_nothing_but_the_journal(tmp_path: pathlib.Path) -> None:
+    machine = Machine(
+        tmp_path, extra="=== /etc/default/grub.d/\n=== /etc/apt/preferences.d/\n=== /etc/apt/apt.conf.d/\n"
+    )
+    before = guest_tree.snapshot(tmp_path)
+    machine.run(named(NEW))
+    machine.restart()
+    machine.run(named(NEW))
+    step = machine.run(Wanted(is_present=False))
+    assert step.phase == "done"
+    after = guest_tree.snapshot(tmp_path)
+    assert after["/boot/grub/grub.cfg"].content == before["/boot/grub/grub.cfg"].content
+    kept = {path for path in after if path not in before and after[path].kind != "directory"}
+    assert {path for path in kept if not path.startswith("/var/lib/rehost-hyperv/")} == {"/boot/grub/grubenv"}
+    assert machine.restart() == NEW  # the first entry, as before
+
+
+def test_a_trial_that_is_called_off_is_not_started(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.run(named(OLD))
+    assert machine.restart() == OLD
+    assert machine.step(named(OLD)).phase == "done"
+
+
+def test_a_rollback_after_the_trial_undoes_everything(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    before = guest_tree.snapshot(tmp_path)
+    machine.run(named(NEW))
+    root = Root(str(tmp_path))
+    plan = rollback.plan(gather(root, {"history"}))
+    assert plan
+    assert plan.findings == ()
+    apply(root, plan, OfflineRunner(root))
+    assert guest_tree.snapshot(tmp_path) == before
+
+
+def test_dkms_modules_that_are_not_built_for_the_kernel_are_named(tmp_path: pathlib.Path) -> None:
+    dkms = f"=== /var/lib/dkms/nvidia/535/source -> /usr/src/nvidia-535\n=== /var/lib/dkms/nvidia/535/{OLD}/\n"
+    machine = Machine(tmp_path, extra=dkms)
+    step = machine.step(named(NEW))
+    assert ids(step) == ["kernel.dkms-missing"]
+    assert f"linux-headers-{NEW} are not installed" in step.findings[0].message
+    assert ids(machine.step(named(OLD))) == []
+
+
+def test_a_default_that_cannot_be_told_changes_nothing(tmp_path: pathlib.Path) -> None:
+    twice = f'set default="1"\nset default="2"\n{menu_entry("Linux", "x", OLD)}'
+    machine = Machine(tmp_path, [OLD], extra=f"=== /boot/grub/grub.cfg\n{twice}")
+    step = machine.step(named(OLD))
+    assert (step.phase, step.changes, ids(step)) == ("refused", (), ["kernel.cannot-set-default"])
+
+
+def test_another_flavour_is_taken_when_it_is_asked_for(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD, CLOUD])
+    step = machine.step(Wanted(choice=kernel_choice.Wanted(flavour="cloud-amd64")))
+    assert step.phase == "restart"
+    assert step.kernel is not None
+    assert step.kernel.release == CLOUD
