@@ -62,6 +62,7 @@ C(history), only a preparation and a verification for C(state) (with C(settled) 
 exchanges pairs with the host for C(kvp), only who pins a kernel for C(packages),
 and only who configures the time service for C(time_services)."""
 
+_WITH_ORIGINS = {"kernel_origins", "packages"}
 _SPACE = ("/", "/boot", "/var/tmp")
 _DISK = re.compile(r"(?:xvd|sd|hd|vd)a")
 
@@ -94,7 +95,7 @@ def gather(root: Root, parts: t.AbstractSet[str] = EVERYTHING, disk: ImageDisk |
     )
     files = part("network", lambda: network.gather(root, note), ())
     connections = part("connections", lambda: network.gather_connections(root, note, files), ())
-    installed = part("kernels", lambda: kernels.gather(root, note, with_packages="kernel_origins" in parts), ())
+    installed = part("kernels", lambda: kernels.gather(root, note, with_packages=bool(parts & _WITH_ORIGINS)), ())
     facts = GuestFacts(
         is_live=root.is_live,
         system=system.gather(root, note),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .._catalog import drivers
-from .._plan import hypervisor, kernel_support
+from .._plan import hypervisor
 from .._plan.support import provides
 
 if t.TYPE_CHECKING:
@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
 
 def guest(facts: GuestFacts) -> dict[str, t.Any]:
     """The result of guest_info."""
+    from .._plan import kernel_support  # no other result needs it
+
     verdict = hypervisor.judge(facts.hypervisor)
     release = kernel_support.release_of(facts)
     return {
@@ -66,7 +68,9 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
             }
             for device in facts.storage.devices
         ],
-        "kernels": [_kernel(facts, kernel) for kernel in facts.kernels],
+        "kernels": [
+            _kernel(facts, kernel, support) for kernel, support in zip(facts.kernels, kernel_support.judge(facts))
+        ],
         "boot": {
             "loader": facts.boot.loader,
             "menu": facts.boot.menu.path if facts.boot.menu else None,
@@ -152,12 +156,12 @@ def _support(found: KernelSupport) -> dict[str, t.Any]:
     }
 
 
-def _kernel(facts: GuestFacts, kernel: Kernel) -> dict[str, t.Any]:
+def _kernel(facts: GuestFacts, kernel: Kernel, support: KernelSupport) -> dict[str, t.Any]:
     return {
         "version": kernel.version,
         "image": kernel.image,
         "drivers": {name: provides(kernel, name) for name in drivers.REPORTED},
-        "support": _support(kernel_support.judge_kernel(facts, kernel)),
+        "support": _support(support),
         "initramfs": _initramfs(facts.image_at(kernel.initramfs), kernel.version),
     }
 

@@ -250,10 +250,12 @@ def _defects(entry: KnownBad, identity: _Identity) -> t.Iterator[KernelDefect]:
 
 def _is_between(since: str, fixed: str | None, identity: _Identity) -> bool | None:
     """Whether the kernel's version lies in a range; None when only a part of its series does."""
+    if since == "0" and fixed is None:
+        return True
     lowest = identity.exact or identity.series
     highest = identity.exact or (identity.series and identity.series + _LAST)
     if lowest is None or highest is None:
-        return None if since == "0" else False
+        return False
     if compare_versions(highest, since) < 0 or (fixed is not None and compare_versions(lowest, fixed) >= 0):
         return False
     if compare_versions(lowest, since) >= 0 and (fixed is None or compare_versions(highest, fixed) < 0):

@@ -41,6 +41,11 @@ def test_packages_of_which_something_is_there_are_named_in_the_order_asked_for(t
     assert found == (("left", "2"), ("hyperv-daemons", "6.1.176-1"))
 
 
+def test_of_a_package_without_files_nothing_is_unpacked(tmp_path: pathlib.Path) -> None:
+    found = packages.unpacked(reader(tmp_path, STATUS), ("left", "gone", "other", "hyperv-daemons"))
+    assert found == (("hyperv-daemons", "6.1.176-1"),)
+
+
 def test_a_file_that_a_package_lists_under_either_path_is_not_without_one(tmp_path: pathlib.Path) -> None:
     listed = "=== /var/lib/dpkg/info/a.list\n/.\n/lib/one\n/usr/sbin/two\n"
     files = "=== /lib -> usr/lib\n=== /sbin -> usr/sbin\n=== /usr/lib/one\n=== /usr/sbin/two\n=== /usr/sbin/three\n"
