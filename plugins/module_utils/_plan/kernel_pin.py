@@ -123,9 +123,10 @@ def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) 
     is_open = trial is not None and (trial.state != FAILED or not (wanted.retry or is_proven))
     if trial is not None and trial.kernel == taken.release and is_open:
         return _judged(facts, trial, taken, now)
-    if taken.origin != INSTALLED:
+    broken = "dpkg was interrupted" if facts.packages.is_interrupted else ""
+    if taken.origin != INSTALLED and not broken:
         return _to_install(facts, taken, now)
-    broken = _broken(facts, taken)
+    broken = broken or _broken(facts, taken)
     if broken:
         return Step(REPAIR, taken, now, f"the default stays {now}", findings=(_interrupted(taken, broken),))
     is_default = not facts.is_live and now == taken.release

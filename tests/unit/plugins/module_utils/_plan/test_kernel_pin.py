@@ -216,6 +216,12 @@ def test_a_kernel_that_dpkg_has_not_finished_is_not_tried(tmp_path: pathlib.Path
     assert "half-configured" in step.findings[0].message
 
 
+def test_nothing_is_installed_before_dpkg_has_settled_an_interruption(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path, [OLD], extra="=== /var/lib/dpkg/updates/0001\nPackage: x\n")
+    machine.offered = (Offer(f"linux-image-{NEW}", "6.12.9-1", "bookworm/main"),)
+    assert (machine.step(Wanted()).phase, machine.step(Wanted()).changes[:-2]) == ("repair", ())
+
+
 def test_a_kernel_whose_image_is_cut_off_is_not_tried(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path)
     image = tmp_path / f"boot/initrd.img-{NEW}"

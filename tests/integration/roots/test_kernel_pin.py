@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, rehost.hyperv contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pins a kernel, read by the apt and dpkg of a real Debian tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import typing as t
+
+import pytest
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
+from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import OfflineRunner
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import gather
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import GuestFacts
+from ansible_collections.rehost.hyperv.plugins.module_utils._formats import apt_cache
+from ansible_collections.rehost.hyperv.plugins.module_utils._module.kernel_pin import PARTS
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_pin
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_pin import Wanted
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Plan
+from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
+from ansible_collections.rehost.hyperv.tests.integration.roots.test_roots import DISK, Tree, pristine, tree
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="mounts and chroots"),
+    pytest.mark.skipif(shutil.which("mmdebstrap") is None, reason="mmdebstrap makes the trees"),
+]
+__all__ = ["pristine", "tree"]
+
+NEWER, NEW, FAULTY = "linux-image-6.1.0-999-amd64", "linux-image-6.1.0-998-amd64", "linux-image-6.1.0-21-amd64"
+PACKAGES = ((NEWER, "6.1.999-1"), (NEW, "6.1.998-1"), (FAULTY, "6.1.90-1"))
+
+
+def chroot(guest: Tree, *argv: str) -> str:
+    done = subprocess.run(
+        ["chroot", str(guest.path), *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        check=False,
+    )
+    return f"{done.stdout}status {done.returncode}\n"
+
+
+@pytest.fixture
+def guest(tree: Tree, tmp_path: pathlib.Path) -> Tree:
+    """With a source of packages that has a newer kernel, and one with a known defect."""
+    repository = tree.path / "srv" / "repository"
+    repository.mkdir(parents=True)
+    index = []
+    for name, version in PACKAGES:
+        build = tmp_path / name
+        (build / "DEBIAN").mkdir(parents=True)
+        (build / "boot").mkdir()
+        (build / "boot" / f"vmlinuz-{name[12:]}").write_bytes(b"MZ")
+        fields = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: n\nDescription: kernel\n"
+        (build / "DEBIAN" / "control").write_text(fields)
+        file = repository / f"{name}.deb"
+        subprocess.run(["dpkg-deb", "-b", build, file], check=True, stdout=subprocess.DEVNULL)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        index.append(f"{fields}Filename: ./{file.name}\nSize: {file.stat().st_size}\nSHA256: {digest}\n")
+    (repository / "Packages").write_text("\n".join(index))
+    shutil.rmtree(tree.path / "etc/apt/sources.list.d", ignore_errors=True)
+    (tree.path / "etc/apt/sources.list").write_text("deb [trusted=yes] file:/srv/repository ./\n")
+    assert chroot(tree, "apt-get", "-qq", "update").endswith("status 0\n")
+    return tree
+
+
+def look(guest: Tree) -> GuestFacts:
+    facts = gather(Root(str(guest.path)), PARTS, DISK)
+    names = chroot(guest, "apt-cache", "pkgnames", "linux-image-").splitlines()[:-1]
+    offered = apt_cache.read_madison(chroot(guest, "apt-cache", "madison", *names))
+    return dataclasses.replace(facts, packages=dataclasses.replace(facts.packages, offered=offered))
+
+
+def pin(guest: Tree, wanted: Wanted) -> kernel_pin.Step:
+    found = kernel_pin.step(look(guest), wanted)
+    root = Root(str(guest.path))
+    apply(root, Plan(changes=found.changes), OfflineRunner(root))
+    again = kernel_pin.step(look(guest), wanted)
+    assert again.changes == ()
+    return again
+
+
+def policy(guest: Tree, name: str) -> t.List[str]:
+    return [line.strip() for line in chroot(guest, "apt-cache", "policy", name).splitlines()]
+
+
+def test_apt_offers_what_can_be_chosen(guest: Tree) -> None:
+    chosen = kernel_choice.choose(look(guest), kernel_choice.Wanted(flavour="amd64"))
+    assert chosen.kernel == kernel_choice.Candidate(NEWER[12:], NEWER, "6.1.999-1", kernel_choice.RELEASE)
+
+
+def test_apt_keeps_the_kernel_and_stays_away_from_the_faulty_one(guest: Tree) -> None:
+    package = f"linux-image-{guest.version}"
+    assert policy(guest, FAULTY)[2] == "Candidate: 6.1.90-1"
+    step = pin(guest, Wanted(choice=kernel_choice.Wanted(kernel=guest.version), trial=None))
+    assert step.phase == "done"
+    assert any(line.endswith(" 1001") for line in policy(guest, package))
+    assert policy(guest, FAULTY)[2] == "Candidate: (none)"
+    assert policy(guest, NEWER)[2] == "Candidate: 6.1.999-1"
+    assert "no installation candidate" in chroot(guest, "apt-get", "-s", "install", FAULTY)
+    # apt itself keeps the two newest
+    for argv in (
+        ("dpkg", "-i", f"/srv/repository/{NEW}.deb", f"/srv/repository/{NEWER}.deb"),
+        ("apt-mark", "auto", package),
+    ):
+        assert chroot(guest, *argv).endswith("status 0\n")
+    assert chroot(guest, "dpkg", "--remove", "linux-image-amd64").endswith("status 0\n")
+    assert f"Remv {package} " not in chroot(guest, "apt-get", "-s", "autoremove")
+    pin(guest, Wanted(is_present=False))
+    assert f"Remv {package} " in chroot(guest, "apt-get", "-s", "autoremove")
+    assert policy(guest, FAULTY)[2] == "Candidate: 6.1.90-1"
+
+
+def test_a_kernel_that_dpkg_was_cut_off_in_is_not_made_the_default(guest: Tree) -> None:
+    wanted = Wanted(choice=kernel_choice.Wanted(kernel=NEWER[12:]), trial=None)
+    assert chroot(guest, "dpkg", "--unpack", f"/srv/repository/{NEWER}.deb").endswith("status 0\n")
+    step = pin(guest, wanted)
+    assert (step.phase, step.default) == ("repair", guest_default(guest))
+    assert "unpacked" in step.findings[0].message
+    assert chroot(guest, "dpkg", "--configure", "-a").endswith("status 0\n")
+    assert "no list of its modules" in pin(guest, wanted).findings[0].message
+
+
+def guest_default(guest: Tree) -> str:
+    default = look(guest).boot.default
+    assert default is not None
+    assert default.version is not None
+    return default.version
