@@ -13,7 +13,7 @@ from .._catalog import debian_kernels, integration, kernel_features, known_bad_k
 from .._formats import kernel_release
 from .._formats.dpkg_status import compare_versions
 from .model import Finding
-from .support import BUILTIN, boot_kernels, debian_release, find_driver, version_of
+from .support import BUILTIN, boot_kernels, configured, debian_release, find_driver, version_of
 
 if t.TYPE_CHECKING:
     from .._catalog.debian_kernels import Release, Series
@@ -185,9 +185,10 @@ def _state(kernel: Kernel, feature: Feature) -> tuple[str, str | None, str]:
 def _find(kernel: Kernel, driver: Driver) -> Found:
     if driver.module is not None:
         return find_driver(kernel, driver.module, driver.symbols)
-    # part of the kernel: whenever the driver of VMBus is built, in whatever form
-    vmbus = kernel_features.FEATURES[0].drivers[0]
-    found = find_driver(kernel, vmbus.module or "", vmbus.symbols)
+    found = configured(kernel, driver.symbols)
+    if not found.where:  # no configuration: it is part of the kernel where the driver of VMBus is built
+        vmbus = kernel_features.FEATURES[0].drivers[0]
+        found = find_driver(kernel, vmbus.module or "", vmbus.symbols)
     return found._replace(form=BUILTIN) if found.form is not None else found
 
 

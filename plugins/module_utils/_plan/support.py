@@ -32,7 +32,7 @@ def provides(kernel: Kernel, module: str) -> str | None:
 def find_driver(kernel: Kernel, module: str, symbols: t.Sequence[str]) -> Found:
     """In which form a kernel has a driver, by its module's name, and by the first of the symbols that the configuration
     knows."""
-    state = _state(kernel, symbols)
+    state = configured(kernel, symbols)
     if kernel.modules is not None:
         if module in kernel.modules.by_name:
             return Found(MODULE, f"/lib/modules/{kernel.version}/{kernel.modules.by_name[module].path}")
@@ -47,8 +47,8 @@ def find_driver(kernel: Kernel, module: str, symbols: t.Sequence[str]) -> Found:
     return Found(None, f"/lib/modules/{kernel.version}/modules.builtin" if kernel.modules.builtin else "")
 
 
-def _state(kernel: Kernel, symbols: t.Sequence[str]) -> Found:
-    """What the configuration says of a driver."""
+def configured(kernel: Kernel, symbols: t.Sequence[str]) -> Found:
+    """What the configuration says of a driver, whether it is there or not."""
     if kernel.config is None or not symbols:
         return Found(None, "")
     path = kernel.config_path or "the configuration"

@@ -168,6 +168,16 @@ def test_what_hv_utils_does_depends_on_the_version(version: str, absent: set[str
     assert {name for name, state in states(found).items() if state == "absent"} & of_utils == absent
 
 
+def test_the_clocksource_is_part_of_the_kernel(facts: GuestFacts) -> None:
+    by_config = judged(facts, installed(VERSION, CONFIG)).feature("clocksource")
+    assert (by_config.state, by_config.module) == ("builtin", None)
+    assert by_config.read_from == f"CONFIG_HYPERV_TIMER=y in /boot/config-{VERSION}"
+    by_vmbus = judged(facts, installed(VERSION)).feature("clocksource")
+    assert (by_vmbus.state, by_vmbus.read_from) == ("builtin", f"/lib/modules/{VERSION}/kernel/hv_vmbus.ko")
+    without = installed(VERSION, "# CONFIG_HYPERV is not set\n", "kernel/x.ko:\n")
+    assert judged(facts, without).feature("clocksource").state == "absent"
+
+
 def test_a_dependency_on_ptp_tells_of_a_clock_that_was_added_to_an_older_kernel(facts: GuestFacts) -> None:
     dep = DEP.replace("kernel/hv_utils.ko:", "kernel/hv_utils.ko: kernel/ptp.ko") + "kernel/ptp.ko:\n"
     assert judged(facts, installed("4.9.0-19-amd64", CONFIG, dep)).feature("ptp").state == "module"
@@ -213,7 +223,7 @@ def test_a_6_18_with_the_old_symbol_alone_has_no_vmbus(facts: GuestFacts) -> Non
     found = judged(facts, installed("6.18.3", config, "kernel/tulip.ko:\n", "kernel/x.ko\n"))
     assert found.feature("vmbus").state == "absent"
     assert found.feature("vmbus").read_from == "CONFIG_HYPERV_VMBUS is not set in /boot/config-6.18.3"
-    assert found.feature("clocksource").state == "absent"
+    assert found.feature("clocksource").state == "builtin"  # that hangs on the menu alone
     assert ids(found) == ["vmbus-not-built"]
     assert (found.origin, found.grade) == ("own", "unusable")
 
@@ -271,6 +281,8 @@ def test_the_version_of_the_package_decides(version: str, package: str, has_it: 
         ("4.19.0-27-amd64", [True]),  # no 4.19 is any better
         ("3.16.0-11-amd64", []),
         ("6.1.90", [True]),
+        ("6.1.121", [True]),
+        ("6.1.122", []),
         ("6.1.130-custom", []),
         ("6.12.5+deb13-amd64", [True]),
         ("6.12.107+deb13-amd64", []),
