@@ -84,7 +84,12 @@ LAYERS = (
         (*(UTILS + name for name in ("_module/*", "_facts/*", "_plan/*", "_root")),),
     ),
     Layer("doc_fragments/*"),
-    Layer("filter/*", (*(UTILS + name for name in ("_formats/*", "_catalog/*", "_errors")),), outside=("ansible",)),
+    Layer(
+        "filter/*",
+        ("plugin_utils/*", *(UTILS + name for name in ("_formats/*", "_catalog/*", "_errors"))),
+        outside=("ansible",),
+    ),
+    Layer("lookup/*", ("plugin_utils/*", UTILS + "_errors"), outside=("ansible",)),
     Layer("plugin_utils/*", ("plugin_utils/*", UTILS + "_formats/*", UTILS + "_errors"), ("ansible",), ("read",)),
     # Shows the progress of a task that takes minutes.
     Layer(
@@ -434,7 +439,7 @@ RULES: tuple[t.Callable[[Source], t.Iterator[str]], ...] = (
 COLLECTION = "ansible_collections.rehost.hyperv.plugins"
 BAD: tuple[tuple[t.Callable[[Source], t.Iterator[str]], str, str], ...] = (
     (every_file_belongs_to_a_layer, UTILS + "_misc/text", ""),
-    (every_file_belongs_to_a_layer, "lookup/guest", ""),
+    (every_file_belongs_to_a_layer, "connection/guest", ""),
     (a_layer_imports_what_the_table_allows, UTILS + "_formats/fstab", "from .._root import Root"),
     (a_layer_imports_what_the_table_allows, UTILS + "_formats/fstab", "from .._facts import model"),
     (a_layer_imports_what_the_table_allows, UTILS + "_formats/fstab", "from .. import _root"),
