@@ -35,12 +35,13 @@ OUTPUT = threading.Lock()
 NICER = ("nice", "-n", "15")  # than the machines, which run at 10
 SKIPPED = 77  # the exit code that automake's test driver made customary
 TAIL = 60  # lines of a failed stage's output that are shown
-WITHOUT_MACHINES = ("adapt", "roots")  # scenarios and integration tests that start no machine of the lab
+WITHOUT_MACHINES = ("adapt", "kernel", "roots")  # scenarios and integration tests that start no machine of the lab
 ALONE = ("network", "time")  # those that are about time
 # Why a scenario or an integration test runs only when it is named.
 LEFT_OUT = {
     **dict.fromkeys(("in_place", "interrupted", "offline"), "runs when named (STAGES=): a quarter of an hour"),
     "guest_time": "runs when named (STAGES=): not seen to pass yet",
+    **dict.fromkeys(("kernel", "kernel_build"), "runs when named (STAGES=): compiles a kernel, once for a checkout"),
     "network": "runs when named (STAGES=network), on a machine with nothing else to do: it is about time limits",
 }
 
