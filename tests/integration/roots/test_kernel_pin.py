@@ -10,7 +10,9 @@ import hashlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import time
 import typing as t
 
 import pytest
@@ -20,11 +22,12 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import GuestFacts
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import apt_cache
 from ansible_collections.rehost.hyperv.plugins.module_utils._module.kernel_pin import PARTS
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_pin
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_default, kernel_pin
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_pin import Wanted
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Plan
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
-from ansible_collections.rehost.hyperv.tests.integration.roots.test_roots import DISK, Tree, pristine, tree
+from ansible_collections.rehost.hyperv.tests.integration.roots.test_roots import CACHE, DISK, Tree, pristine, tree
+from ansible_collections.rehost.hyperv.tests.unit import kernel_guest
 
 pytestmark = [
     pytest.mark.root,
@@ -135,3 +138,103 @@ def guest_default(guest: Tree) -> str:
     assert default is not None
     assert default.version is not None
     return default.version
+
+
+# -- a power cut while dpkg installs a real kernel
+
+
+@pytest.fixture
+def with_package(guest: Tree, pristine: t.Callable[[str], pathlib.Path]) -> str:
+    """The kernel of another release lies in the tree, and a program in it does what update-grub does."""
+    pristine("bullseye")
+    found = sorted((CACHE.parent / "lab" / "debs" / "bullseye").glob("linux-image-5.10.*-amd64_*.deb"))
+    if not found:
+        pytest.skip("the package of the other kernel is not kept here any more")
+    shutil.copy(found[-1], guest.path / "srv" / "kernel.deb")
+    release = found[-1].name.split("_")[0][len("linux-image-") :]
+    (guest.path / "boot/grub/grub.cfg").write_text(kernel_guest.menu([guest.version]))
+    (guest.path / "srv/menu").write_text(kernel_guest.menu([release, guest.version]))
+    (guest.path / "etc/initramfs-tools/conf.d/driver-policy").write_text("MODULES=list\n")
+    (guest.path / "etc/default").mkdir(exist_ok=True)
+    script = guest.path / "etc/kernel/postinst.d/zz-update-grub"
+    script.write_text(
+        "#!/bin/sh\nset -e\n. /etc/default/grub.d/zz-rehost-hyperv-kernel.cfg\n"
+        'sed "s/default=\\"0\\"/default=\\"$GRUB_DEFAULT\\"/" /srv/menu >/boot/grub/new\n'
+        "mv /boot/grub/new /boot/grub/grub.cfg\n"
+    )
+    script.chmod(0o755)
+    return release
+
+
+@pytest.mark.parametrize("moment", ["unpacking", "building the initramfs", "before the menu"])
+def test_after_a_power_cut_in_an_installation_the_old_kernel_starts_and_a_second_run_finishes(
+    guest: Tree, with_package: str, moment: str
+) -> None:
+    release, old = with_package, guest.version
+    brought = kernel_choice.Candidate(release, f"linux-image-{release}", version_of(guest), kernel_choice.BROUGHT)
+    wanted = Wanted(choice=kernel_choice.Wanted(kernel=release), trial=None, brought=(brought,))
+    prepare(guest, wanted)
+    cut(guest, release, moment)
+    step = pin(guest, wanted) if is_known(guest, release) else None
+    assert kernel_default.current(look(guest).boot) == old
+    if step is not None:
+        assert step.phase in ("repair", "refused")
+        assert step.default == old
+    # as the role does
+    chroot(guest, "dpkg", "--configure", "-a")
+    assert chroot(guest, "dpkg", "-i", "/srv/kernel.deb").endswith("status 0\n")
+    assert kernel_default.current(look(guest).boot) == old
+    step = pin(guest, wanted)
+    assert (step.phase, step.default) == ("done", release)
+    assert kernel_default.current(look(guest).boot) == release
+    assert kernel_default.has_entry(look(guest).boot, old)
+
+
+def version_of(guest: Tree) -> str:
+    return chroot(guest, "dpkg-deb", "-f", "/srv/kernel.deb", "Version").split("\n")[0]
+
+
+def prepare(guest: Tree, wanted: Wanted) -> None:
+    """The first step, which on a running guest comes before the installation: the old kernel is the default by name."""
+    facts = dataclasses.replace(look(guest), is_live=True)
+    found = kernel_pin.step(facts, wanted)
+    assert found.phase == "install", found.findings
+    root = Root(str(guest.path))
+    apply(root, Plan(changes=found.changes), OfflineRunner(root))
+
+
+def is_known(guest: Tree, release: str) -> bool:
+    return any(one.release == release for one in kernel_choice.candidates(look(guest)))
+
+
+def cut(guest: Tree, release: str, moment: str) -> None:
+    """Installs the package, and kills everything at that moment."""
+    # the last step of each is what the script waits for
+    if moment == "before the menu":
+        script = guest.path / "etc/kernel/postinst.d/zy-wait"
+        script.write_text("#!/bin/sh\ntouch /srv/reached\nsleep 60\n")
+    elif moment == "building the initramfs":
+        script = guest.path / "etc/initramfs-tools/hooks/wait"
+        script.write_text('#!/bin/sh\n[ "$1" = prereqs ] && exit 0\ntouch /srv/reached\nsleep 60\n')
+    else:
+        script = guest.path / "srv/none"
+        script.touch()
+    script.chmod(0o755)
+    process = subprocess.Popen(
+        ["chroot", str(guest.path), "dpkg", "-i", "/srv/kernel.deb"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+    )
+    half_way = guest.path / f"lib/modules/{release}/kernel/drivers.dpkg-new"
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        is_unpacking = (guest.path / f"lib/modules/{release}/kernel/drivers").exists() or half_way.exists()
+        if (guest.path / "srv/reached").exists() or (moment == "unpacking" and is_unpacking):
+            break
+        time.sleep(0.005)
+    assert process.poll() is None, "it was over before"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    script.unlink()
