@@ -47,7 +47,7 @@ DARK = {
     "good": "#6fce84",
     "bad": "#ff8f86",
 }
-_ARROW = " \N{RIGHTWARDS ARROW} "
+_ARROW = "\N{RIGHTWARDS ARROW} "
 _NONE = "\N{EN DASH}"
 
 _STYLE = """
@@ -70,7 +70,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem 1rem .3rem 0; bor
   overflow-wrap: break-word; max-width: 18rem; }
 tbody td { min-width: 6rem; }
 th { font-weight: 600; }
-td.figure { white-space: nowrap; }
+td.figure, .stamp { white-space: nowrap; }
 .moments { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: 1rem; }
 figure { margin: 0; border: 1px solid var(--rule); border-radius: 6px; padding: .7rem; min-width: 0;
   break-inside: avoid; }
@@ -104,9 +104,8 @@ svg .badge { fill: var(--event); }
 @media print {
   body { padding: 0; max-width: none; font-size: 11px; }
   .wide { overflow: visible; }
-  td.figure { white-space: normal; }
   .moments { grid-template-columns: repeat(2, 1fr); }
-  h2, h3 { break-after: avoid; }
+  h2, h3, h3 + p { break-after: avoid; }
 }
 """
 
@@ -137,11 +136,11 @@ def summary_lines(made: Report) -> list[str]:
     lines = []
     for history in made.histories:
         last = history.moments[-1].record
-        figures = [_change(history, _drift_text), _change(history, _offset_text)]
+        label, drift, offset = [" ".join(_change(history, shown)) for shown in (_label, _drift_text, _offset_text)]
         verdict = "NOT synchronised" if not last.synchronised else "synchronised"
         if last.synchronised and last.offset is None:
             verdict += ", its service says"
-        lines.append(f"{history.host}: {_change(history, _label)}: drift {figures[0]}, offset {figures[1]}; {verdict}")
+        lines.append(f"{history.host}: {label}: drift {drift}, offset {offset}; {verdict}")
     lines += [f"{host}: not measured this time: {why}" for host, why in made.missing]
     lines += [f"{file}: skipped: {why}" for file, why in made.skipped]
     return lines
@@ -175,11 +174,11 @@ def _summary(made: Report) -> t.Iterator[str]:
     for number, history in enumerate(made.histories, 1):
         last = history.moments[-1].record
         cells = (
-            _text_cell(_change(history, _label)),
-            _text_cell(_change(history, _drift_text)),
-            _text_cell(_change(history, _offset_text)),
-            _text_cell(_change(history, _clocksource)),
-            _text_cell(_change(history, _service)),
+            _text_cell(*_change(history, _label)),
+            _text_cell(*_change(history, _drift_text), kind="figure"),
+            _text_cell(*_change(history, _offset_text), kind="figure"),
+            _text_cell(*_change(history, _clocksource)),
+            _text_cell(*_change(history, _service)),
             f"<td>{_change_verdict(history, last)}</td>",
         )
         yield f'<tr><th scope="row"><a href="#g{number}">{escape(history.host)}</a></th>{"".join(cells)}</tr>'
@@ -274,7 +273,6 @@ def _table(history: History) -> t.Iterator[str]:
         generation = f", generation {record.generation}" if record.generation else ""
         stratum = "" if record.stratum is None else f", stratum {record.stratum}"
         cells = (
-            (record.label, record.taken),
             ((record.hypervisor or "not known") + generation, record.system or "", record.kernel or ""),
             (", ".join(record.nics) or _NONE,),
             (record.clocksource or _NONE,),
@@ -284,8 +282,9 @@ def _table(history: History) -> t.Iterator[str]:
         figures = (_offset_text(record), _drift_text(record), itself)
         yield (
             f'<tr><th scope="row">{number}</th>'
+            f'<td>{escape(record.label)}<br/><span class="stamp">{escape(record.taken)}</span></td>'
             + "".join(_text_cell(*lines) for lines in cells)
-            + "".join(f'<td class="figure">{escape(text)}</td>' for text in figures)
+            + "".join(_text_cell(text, kind="figure") for text in figures)
             + f"<td>{_verdict(record)}</td></tr>"
         )
     yield "</tbody>\n</table>\n</div>"
@@ -321,15 +320,16 @@ def _explanation() -> t.Iterator[str]:
     )
 
 
-def _change(history: History, shown: t.Callable[[Record], str]) -> str:
-    """Of the first measurement and of the last; once, when it is the same."""
-    texts = [shown(moment.record) for moment in history.moments]
-    return texts[-1] if texts[0] == texts[-1] else f"{texts[0]}{_ARROW}{texts[-1]}"
+def _change(history: History, shown: t.Callable[[Record], str]) -> tuple[str, ...]:
+    """Of the first measurement and, behind an arrow, of the last; once, when it is the same."""
+    first, last = shown(history.moments[0].record), shown(history.moments[-1].record)
+    return (last,) if first == last else (first, _ARROW + last)
 
 
 def _change_verdict(history: History, last: Record) -> str:
     first = history.moments[0].record
-    return _verdict(last) if _verdict(first) == _verdict(last) else _verdict(first) + _ARROW + _verdict(last)
+    shown = _verdict(last)
+    return shown if _verdict(first) == shown else f"{_verdict(first)} <br/>{_ARROW}{shown}"
 
 
 def _label(record: Record) -> str:
@@ -366,5 +366,5 @@ def _head(text: str) -> str:
     return f'<th scope="col">{escape(text)}</th>'
 
 
-def _text_cell(*lines: str) -> str:
-    return f"<td>{'<br/>'.join([escape(line) for line in lines if line])}</td>"
+def _text_cell(*lines: str, kind: str = "text") -> str:
+    return f'<td class="{kind}">{" <br/>".join([escape(line) for line in lines if line])}</td>'
