@@ -10,7 +10,7 @@ short_description: Draw drift and offset of the clocks of a fleet, before and af
 version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
 description:
-  - Makes a page and a JSON document from measurements that were kept, as M(rehost.hyperv.clock_records#lookup) reads
+  - Makes a page and a JSON document from measurements that were kept, as P(rehost.hyperv.clock_records#lookup) reads
     them and P(rehost.hyperv.clock_record#filter) makes them.
   - The same input gives the same output, to the byte.
   - What is no such measurement is named and skipped.
