@@ -20,7 +20,7 @@ description:
   - The same inputs (source, configuration, O(revision), versions of the toolchain) are built once, and two builds of
     the same inputs give identical packages, in whatever directory, at whatever time and by whichever user.
   - No part of it needs root. What the kernel's build needs to be installed there is said when it is missing.
-version_added: 0.2.0
+version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
 options:
   directory:
