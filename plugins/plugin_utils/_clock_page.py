@@ -168,7 +168,7 @@ def _summary(made: Report) -> t.Iterator[str]:
     absent = [host for host, _why in made.missing if host not in kept]
     if not kept and not absent:
         return
-    yield '<div class="wide">\n<table>\n<caption>The fleet: the first measurement kept, and the latest</caption>'
+    yield '<div class="wide" tabindex="0">\n<table>\n<caption>The fleet: the first measurement kept, and the latest</caption>'
     heads = ("guest", "moment", "drift", "offset", "clocksource", "time service", "verdict")
     yield f"<thead><tr>{''.join(_head(head) for head in heads)}</tr></thead>\n<tbody>"
     for number, history in enumerate(made.histories, 1):
@@ -256,36 +256,37 @@ def _points(moment: Moment) -> str:
     heads = "".join(_head(head) for head in ("reference", "seconds", "offset"))
     return (
         f"<details><summary>As figures</summary>\n<p>{escape(describe_offset(moment))}</p>\n"
-        f'<div class="wide"><table><thead><tr>{heads}</tr></thead>\n<tbody>{"".join(rows)}</tbody></table></div>'
+        f'<div class="wide" tabindex="0"><table><thead><tr>{heads}</tr></thead>\n<tbody>{"".join(rows)}</tbody></table></div>'
         "</details>"
     )
 
 
 def _table(history: History) -> t.Iterator[str]:
     heads = (
-        *("", "moment", "runs on", "network adapters", "clocksource", "time service"),
-        *("offset", "drift", "clocksource by itself", "verdict"),
+        *("", "moment", "verdict", "offset", "drift", "clocksource by itself"),
+        *("clocksource", "time service", "network adapters", "runs on"),
     )
-    yield '<div class="wide">\n<table>\n<caption>The measurements</caption>'
+    yield '<div class="wide" tabindex="0">\n<table>\n<caption>The measurements</caption>'
     yield f"<thead><tr>{''.join(_head(head) for head in heads)}</tr></thead>\n<tbody>"
     for number, moment in enumerate(history.moments, 1):
         record = moment.record
         generation = f", generation {record.generation}" if record.generation else ""
         stratum = "" if record.stratum is None else f", stratum {record.stratum}"
         cells = (
-            ((record.hypervisor or "not known") + generation, record.system or "", record.kernel or ""),
-            (", ".join(record.nics) or _NONE,),
             (record.clocksource or _NONE,),
             (_service(record) + stratum,),
+            (", ".join(record.nics) or _NONE,),
+            ((record.hypervisor or "not known") + generation, record.system or "", record.kernel or ""),
         )
         itself = _NONE if record.frequency_error is None else ppm(record.frequency_error, record.drift_uncertainty)
         figures = (_offset_text(record), _drift_text(record), itself)
         yield (
             f'<tr><th scope="row">{number}</th>'
             f'<td>{escape(record.label)}<br/><span class="stamp">{escape(record.taken)}</span></td>'
-            + "".join(_text_cell(*lines) for lines in cells)
+            f"<td>{_verdict(record)}</td>"
             + "".join(_text_cell(text, kind="figure") for text in figures)
-            + f"<td>{_verdict(record)}</td></tr>"
+            + "".join(_text_cell(*lines) for lines in cells)
+            + "</tr>"
         )
     yield "</tbody>\n</table>\n</div>"
 
