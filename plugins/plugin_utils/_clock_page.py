@@ -49,6 +49,7 @@ DARK = {
 }
 _ARROW = "\N{RIGHTWARDS ARROW} "
 _NONE = "\N{EN DASH}"
+_WIDE = '<div class="wide" tabindex="0">'  # scrolls by itself, by the keyboard as well
 
 _STYLE = """
 * { box-sizing: border-box; }
@@ -168,7 +169,7 @@ def _summary(made: Report) -> t.Iterator[str]:
     absent = [host for host, _why in made.missing if host not in kept]
     if not kept and not absent:
         return
-    yield '<div class="wide" tabindex="0">\n<table>\n<caption>The fleet: the first measurement kept, and the latest</caption>'
+    yield f"{_WIDE}\n<table>\n<caption>The fleet: the first measurement kept, and the latest</caption>"
     heads = ("guest", "moment", "drift", "offset", "clocksource", "time service", "verdict")
     yield f"<thead><tr>{''.join(_head(head) for head in heads)}</tr></thead>\n<tbody>"
     for number, history in enumerate(made.histories, 1):
@@ -256,7 +257,7 @@ def _points(moment: Moment) -> str:
     heads = "".join(_head(head) for head in ("reference", "seconds", "offset"))
     return (
         f"<details><summary>As figures</summary>\n<p>{escape(describe_offset(moment))}</p>\n"
-        f'<div class="wide" tabindex="0"><table><thead><tr>{heads}</tr></thead>\n<tbody>{"".join(rows)}</tbody></table></div>'
+        f"{_WIDE}<table><thead><tr>{heads}</tr></thead>\n<tbody>{''.join(rows)}</tbody></table></div>"
         "</details>"
     )
 
@@ -266,7 +267,7 @@ def _table(history: History) -> t.Iterator[str]:
         *("", "moment", "verdict", "offset", "drift", "clocksource by itself"),
         *("clocksource", "time service", "network adapters", "runs on"),
     )
-    yield '<div class="wide" tabindex="0">\n<table>\n<caption>The measurements</caption>'
+    yield f"{_WIDE}\n<table>\n<caption>The measurements</caption>"
     yield f"<thead><tr>{''.join(_head(head) for head in heads)}</tr></thead>\n<tbody>"
     for number, moment in enumerate(history.moments, 1):
         record = moment.record
