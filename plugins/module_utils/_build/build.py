@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -138,13 +137,9 @@ def _configure(order: Order, kernel: tree.Tree) -> packages.Expected:
 
 def _count(order: Order, kernel: tree.Tree) -> tuple[int, int]:
     """How many objects the kernel has, and how many of them are compiled already."""
-    path = os.path.join(order.directory, "objects")
-    remaining = kernel.remaining(order.jobs)
-    try:
-        with open(path, encoding="ascii") as stream:
-            total = max(int(json.load(stream)), remaining, 1)
-    except (FileNotFoundError, ValueError):
-        total = max(remaining, 1)
-        with open(path, "w", encoding="ascii") as stream:
-            json.dump(total, stream)
-    return total, total - remaining
+    path = os.path.join(kernel.directory, ".objects.json")
+    known = status.read_json(path)
+    if known is None:
+        known = {"objects": kernel.objects(order.jobs)}
+        status.write_json(path, known)
+    return max(1, len(known["objects"])), kernel.count_compiled(known["objects"])

@@ -96,13 +96,21 @@ class Tree:
                     os.unlink(path)
         self.make("prepare")
 
-    def remaining(self, jobs: int) -> int:
-        """How many objects are still to be compiled. What cannot be made without others is not counted on."""
+    def objects(self, jobs: int) -> tuple[str, ...]:
+        """The paths of the objects of this configuration, as far as make knows them beforehand.
+
+        Only in a tree in which nothing is compiled: `make -n` takes what it would look at again for changed, and so it
+        announces what it would not compile again.
+        """
         words = ("make", "--dry-run", "--keep-going", f"--jobs={jobs}", "vmlinux", "modules")
         lines: list[str] = []
         with open(os.devnull, "w", encoding="utf-8") as nowhere:
             programs.follow(words, self.directory, self.environment(), nowhere, lines.append)
-        return kernel_build.count_compilations("\n".join(lines))
+        return kernel_build.announced_objects("\n".join(lines))
+
+    def count_compiled(self, objects: t.Iterable[str]) -> int:
+        """How many of these are there."""
+        return sum(os.path.exists(os.path.join(self.directory, name)) for name in objects)
 
     def compile(self, jobs: int, each: t.Callable[[], None]) -> None:
         """The kernel and its modules; C(each) is called for every object."""

@@ -24,7 +24,7 @@ _VALUE = re.compile(r'^(?:[ynm]|-?[0-9]+|0x[0-9a-fA-F]+|"(?:[^"\\]|\\.)*")$')
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(.*)$", re.MULTILINE)
 _UNKNOWN_SYMBOL = re.compile(r"(\S+?)(?:\.ko\S*)? needs unknown symbol (\S+)")
 _COMPILED = re.compile(r"^  (?:CC|AS)(?: \[M\])? +\S+$")
-_ANNOUNCED = re.compile(r"echo '?  (?:CC|AS)(?: \[M\])? +\S+")
+_ANNOUNCED = re.compile(r"echo '?  (?:CC|AS)(?: \[M\])? +([^\s']+)")
 _SUFFIX = re.compile(r"^-[a-z0-9][a-z0-9.+-]*$")
 
 # Debian packages of what the kernel's build runs; Documentation/process/changes.rst has the kernel's own list.
@@ -286,9 +286,9 @@ def is_compilation(line: str) -> bool:
     return _COMPILED.match(line) is not None
 
 
-def count_compilations(dry_run: str) -> int:
-    """How many objects `make -n` would compile."""
-    return sum(1 for line in dry_run.split("\n") if _ANNOUNCED.search(line))
+def announced_objects(dry_run: str) -> tuple[str, ...]:
+    """The paths of the objects that `make -n` would compile, each once."""
+    return tuple(dict.fromkeys(_ANNOUNCED.findall(dry_run)))
 
 
 def unresolved(depmod_output: str) -> tuple[str, ...]:

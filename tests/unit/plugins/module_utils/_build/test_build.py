@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
 
 import pytest
@@ -77,6 +78,7 @@ def test_a_build_goes_on_where_it_failed(tmp_path: pathlib.Path) -> None:
     build.build(asked)
     assert (state(asked).state, state(asked).step) == ("failed", "compile")
     kept = (tmp_path / "linux" / "init" / "main.o").stat().st_mtime_ns
+    assert json.loads((tmp_path / "linux" / ".objects.json").read_text())["objects"]
     (tmp_path / "linux" / "drivers" / "hid.c").write_text("mended\n")
     build.build(asked._replace(keep_tree=True))
     assert state(asked).state == "built"

@@ -53,10 +53,12 @@ def test_the_definitions_of_all_files_are_found(tmp_path: pathlib.Path) -> None:
 def test_what_is_compiled_is_counted_before_and_while_it_is(tmp_path: pathlib.Path) -> None:
     kernel = unpacked(tmp_path)
     kernel.configure(None, WANTED)
-    assert kernel.remaining(2) == 3
+    objects = kernel.objects(2)
+    assert sorted(objects) == ["drivers/hid.o", "init/main.o", "kernel/fork.o"]
+    assert kernel.count_compiled(objects) == 0
     seen: list[int] = []
     kernel.compile(2, lambda: seen.append(1))
-    assert (len(seen), kernel.remaining(2)) == (3, 0)
+    assert (len(seen), kernel.count_compiled(objects)) == (3, 3)
 
 
 def test_an_object_that_a_power_cut_left_empty_is_compiled_again(tmp_path: pathlib.Path) -> None:
@@ -65,7 +67,7 @@ def test_an_object_that_a_power_cut_left_empty_is_compiled_again(tmp_path: pathl
     kernel.compile(1, lambda: None)
     (tmp_path / "linux" / "init" / "main.o").write_bytes(b"")
     kernel.prepare()
-    assert kernel.remaining(1) == 1
+    assert kernel.count_compiled(["init/main.o", "kernel/fork.o"]) == 1
 
 
 def test_an_error_of_the_compiler_is_told_with_the_log(tmp_path: pathlib.Path) -> None:
