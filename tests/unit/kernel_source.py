@@ -19,7 +19,7 @@ VERSION = 6
 PATCHLEVEL = 1
 SUBLEVEL = 5
 EXTRAVERSION =
-RELEASE = 6.1.5$(shell sed -n 's/^CONFIG_LOCALVERSION="\(.*\)"/\1/p' .config)
+RELEASE = 6.1.5$(shell sed -n 's/^CONFIG_LOCALVERSION="\(.*\)"/\1/p' include/config/auto.conf)
 export RELEASE
 OBJECTS = init/main.o kernel/fork.o
 .PHONY: allnoconfig olddefconfig prepare all vmlinux modules kernelrelease bindeb-pkg
@@ -30,7 +30,8 @@ olddefconfig:
 kernelrelease:
 	@echo $(RELEASE)
 prepare:
-	@touch prepared
+	@mkdir -p include/config
+	@cp .config include/config/auto.conf
 %.o: %.c
 	@echo '  CC      $@'
 	@cp $< $@

@@ -84,11 +84,12 @@ def _build(order: Order, progress: Progress) -> None:
     source.unpack(order.source, directory)
     tree.make_shims(shims)
     with open(os.path.join(order.directory, LOG), "a", encoding="utf-8") as log:
-        kernel = tree.Tree(directory, shims, log)
+        kernel = tree.Tree(directory, shims, log, order.revision)
         progress.at("configure")
-        expected = _configure(order, kernel)
+        kept = _configure(order, kernel)
         progress.at("count")
         kernel.prepare()
+        expected = packages.Expected(kernel.release(), f"{kernel.version}-{order.revision}", kept, order.drivers)
         total, done = _count(order, kernel)
         progress.at("compile", done / total)
 
@@ -99,7 +100,7 @@ def _build(order: Order, progress: Progress) -> None:
 
         kernel.compile(order.jobs, count_one)
         progress.at("package")
-        made = kernel.package(order.revision)
+        made = kernel.package()
     progress.at("check")
     good = packages.check(made, expected, order.directory)
     shutil.copyfile(kernel.config_path, os.path.join(order.directory, "config"))
@@ -118,8 +119,11 @@ def _build(order: Order, progress: Progress) -> None:
     progress.write(status.Status("built", "", 100))
 
 
-def _configure(order: Order, kernel: tree.Tree) -> packages.Expected:
-    """The configuration is made once: with another one make would compile again what depends on it."""
+def _configure(order: Order, kernel: tree.Tree) -> tuple[kernel_build.Wanted, ...]:
+    """The wanted symbols that the kernel has, which are all but those that this version does not know.
+
+    The configuration is made once: with another one make would compile again what depends on it.
+    """
     configured = os.path.join(kernel.directory, ".configured")
     wanted = kernel_build.render(order.wanted)
     if not os.path.exists(configured):
@@ -131,8 +135,7 @@ def _configure(order: Order, kernel: tree.Tree) -> packages.Expected:
             raise LostError(lost)
     with open(configured, "w", encoding="ascii"):
         pass  # that it is there says it all
-    kept = tuple(one for one in order.wanted if kernel_build.is_as_wanted(one, config))
-    return packages.Expected(kernel.release(), f"{kernel.version}-{order.revision}", kept, order.drivers)
+    return tuple(one for one in order.wanted if kernel_build.is_as_wanted(one, config))
 
 
 def _count(order: Order, kernel: tree.Tree) -> tuple[int, int]:

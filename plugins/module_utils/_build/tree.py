@@ -35,12 +35,16 @@ esac
 
 
 class Tree:
-    """The source in C(directory), the programs that go before the system's in C(shims), what is printed in C(log)."""
+    """The source in C(directory), the programs that go before the system's in C(shims), what is printed in C(log).
 
-    def __init__(self, directory: str, shims: str, log: t.IO[str]) -> None:
+    C(revision) is the last part of the packages' version, and the number in `uname -v`.
+    """
+
+    def __init__(self, directory: str, shims: str, log: t.IO[str], revision: int = 1) -> None:
         self.directory = directory
         self.shims = shims
         self.log = log
+        self.revision = revision
         with open(os.path.join(directory, "Makefile"), encoding="utf-8", errors="replace") as stream:
             self.version = kernel_build.source_version(stream.read())
         self.epoch = int(os.stat(os.path.join(directory, "Makefile")).st_mtime)
@@ -84,7 +88,7 @@ class Tree:
         return {symbol: tuple(places) for symbol, places in found.items()}
 
     def release(self) -> str:
-        """The kernel's own name of what is built, as uname -r says it."""
+        """The kernel's own name of what is built, as uname -r says it. Only C(prepare) brings it up to date."""
         return self.ask("kernelrelease").strip().split("\n")[-1]
 
     def prepare(self) -> None:
@@ -125,14 +129,14 @@ class Tree:
         if os.path.isfile(objtool):
             programs.output_of("strip", "--strip-debug", "--preserve-dates", objtool)
 
-    def package(self, revision: int) -> tuple[str, ...]:
+    def package(self) -> tuple[str, ...]:
         """Paths of the packages, which bindeb-pkg leaves beside the tree; older ones are gone."""
         beside = os.path.dirname(self.directory)
         for old in glob.glob(os.path.join(glob.escape(beside), "linux-*.deb")):
             os.unlink(old)
         # one job: files are made in the same order each time
         # -d: what is needed was looked for already, and dpkg-checkbuilddeps would ask for all of build-essential
-        self.make("bindeb-pkg", more={"KDEB_PKGVERSION": f"{self.version}-{revision}", "DPKG_FLAGS": "-d"})
+        self.make("bindeb-pkg", more={"KDEB_PKGVERSION": f"{self.version}-{self.revision}", "DPKG_FLAGS": "-d"})
         return tuple(sorted(glob.glob(os.path.join(glob.escape(beside), "linux-*.deb"))))
 
     def ask(self, target: str) -> str:
@@ -183,6 +187,7 @@ class Tree:
         return {
             **kernel_build.environment(self.epoch, when),
             "PATH": f"{self.shims}:{search}",
+            "KBUILD_BUILD_VERSION": str(self.revision),
             "LOCALVERSION": "",  # set, so that no version control around the directory adds a plus sign
             "KBUILD_VERBOSE": "0",
         }

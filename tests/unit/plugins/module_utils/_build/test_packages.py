@@ -21,8 +21,9 @@ def make_packages(directory: pathlib.Path, **changed: str) -> t.Tuple[str, ...]:
     with (directory / "log").open("w") as log:
         kernel = tree.Tree(str(directory / "linux"), str(directory / "bin"), log)
         kernel.configure(None, 'CONFIG_LOCALVERSION="-small"\nCONFIG_HYPERV=y\n')
+        kernel.prepare()
         kernel.compile(1, lambda: None)
-        return kernel.package(1)
+        return kernel.package()
 
 
 def test_good_packages_are_described_and_others_removed(tmp_path: pathlib.Path) -> None:

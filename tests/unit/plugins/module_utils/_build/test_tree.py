@@ -23,7 +23,7 @@ class Log(io.StringIO):
 def unpacked(directory: pathlib.Path, **changed: str) -> tree.Tree:
     source.unpack(str(kernel_source.make_tarball(directory, **changed)), str(directory / "linux"))
     tree.make_shims(str(directory / "bin"))
-    return tree.Tree(str(directory / "linux"), str(directory / "bin"), Log())
+    return tree.Tree(str(directory / "linux"), str(directory / "bin"), Log(), 7)
 
 
 def test_the_tree_knows_its_version_and_its_time(tmp_path: pathlib.Path) -> None:
@@ -36,6 +36,7 @@ def test_a_configuration_of_its_own_begins_with_nothing(tmp_path: pathlib.Path) 
     kernel = unpacked(tmp_path)
     kernel.configure(None, WANTED)
     assert kernel.config().states == {"LOCALVERSION": "-small", "HYPERV": "y"}
+    kernel.prepare()
     assert kernel.release() == "6.1.5-small"
 
 
@@ -82,9 +83,10 @@ def test_an_error_of_the_compiler_is_told_with_the_log(tmp_path: pathlib.Path) -
 def test_packages_have_the_version_that_was_asked_for(tmp_path: pathlib.Path) -> None:
     kernel = unpacked(tmp_path)
     kernel.configure(None, WANTED)
+    kernel.prepare()
     kernel.compile(1, lambda: None)
     (tmp_path / "linux-image-old.deb").write_text("of an earlier attempt")
-    names = [os.path.basename(path) for path in kernel.package(7)]
+    names = [os.path.basename(path) for path in kernel.package()]
     assert names == [
         "linux-headers-6.1.5-small_6.1.5-7_amd64.deb",
         "linux-image-6.1.5-small_6.1.5-7_amd64.deb",
