@@ -121,6 +121,7 @@ def test_a_kernel_without_its_devices_is_not_confirmed(tmp_path: pathlib.Path) -
     assert kernel_pin.step(facts, named(NEW)).phase == "done"
 
 
+@pytest.mark.slow
 def test_a_power_cut_after_any_change_leaves_a_guest_that_starts_and_a_second_run_finishes(
     tmp_path: pathlib.Path,
 ) -> None:
