@@ -22,7 +22,7 @@ METHOD = 1  # counts up when the same inputs would give other packages
 _LINE = re.compile(r"^(?:CONFIG_([A-Za-z0-9_]+)=(.*)|# CONFIG_([A-Za-z0-9_]+) is not set)$")
 _VALUE = re.compile(r'^(?:[ynm]|-?[0-9]+|0x[0-9a-fA-F]+|"(?:[^"\\]|\\.)*")$')
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(.*)$", re.MULTILINE)
-_UNKNOWN_SYMBOL = re.compile(r"(\S+?)(?:\.ko\S*)? needs unknown symbol (\S+)")
+_UNKNOWN_SYMBOL = re.compile(r"([^\s/]+?)(?:\.ko\S*)? needs unknown symbol (\S+)")
 _COMPILED = re.compile(r"^  (?:CC|AS)(?: \[M\])? +\S+$")
 _ANNOUNCED = re.compile(r"echo '?  (?:CC|AS)(?: \[M\])? +([^\s']+)")
 _SUFFIX = re.compile(r"^-[a-z0-9][a-z0-9.+-]*$")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
+import subprocess
 import typing as t
 
 import pytest
@@ -86,3 +88,21 @@ def test_a_package_that_changed_is_not_good_any_more(tmp_path: pathlib.Path) -> 
     path.unlink()
     assert not packages.still_good([known])
     assert not packages.still_good([])
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="no compiler is installed")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_module_that_needs_what_is_not_there_is_told(tmp_path: pathlib.Path, is_there: bool) -> None:
+    directory = tmp_path / "lib" / "modules" / "6.1.5"
+    (directory / "kernel").mkdir(parents=True)
+    (directory / "modules.order").write_text("kernel/hid.ko\n")
+    (directory / "modules.builtin").write_text("")
+    (tmp_path / "hid.c").write_text("int hid_add_device(void);\nint probe(void) { return hid_add_device(); }\n")
+    subprocess.run(["gcc", "-c", tmp_path / "hid.c", "-o", directory / "kernel" / "hid.ko"], check=True)
+    symbols = tmp_path / "System.map"
+    symbols.write_text("ffffffff81000000 T __ksymtab_hid_add_device\n" if is_there else "")
+    if is_there:
+        assert packages.modules_of(str(tmp_path), "6.1.5", str(symbols), "a.deb").knows("hid")
+        return
+    with pytest.raises(MalformedError, match="modules need what is not there: hid: hid_add_device"):
+        packages.modules_of(str(tmp_path), "6.1.5", str(symbols), "a.deb")
