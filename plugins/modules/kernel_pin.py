@@ -62,7 +62,7 @@ options:
   packages:
     description:
       - Paths of packages (C(.deb)) on the machine on which the module runs. The kernel is then chosen of those in them.
-      - With state V(install) the caller installs them.
+      - In the phase V(install) the caller installs them.
     type: list
     elements: path
     default: []
