@@ -253,6 +253,7 @@ CONFIG_LOG_BUF_SHIFT=17
 CONFIG_BUG=y
 CONFIG_KALLSYMS=y
 CONFIG_MAGIC_SYSRQ=y
+CONFIG_PRINTK_TIME=y
 CONFIG_WATCHDOG=y
 CONFIG_SOFT_WATCHDOG=m
 CONFIG_PANIC_TIMEOUT=0
@@ -264,6 +265,12 @@ CONFIG_KEXEC=y
 CONFIG_CRASH_DUMP=y
 CONFIG_SUSPEND=n
 CONFIG_PM=y
+
+# A kernel that hangs says so; the trial boot of guest_kernel makes it panic then (softlockup_panic).
+CONFIG_DEBUG_KERNEL=y
+CONFIG_LOCKUP_DETECTOR=y
+CONFIG_SOFTLOCKUP_DETECTOR=y
+CONFIG_DETECT_HUNG_TASK=y
 
 # The network of a server, as it is configured by ifupdown, networkd, netplan and NetworkManager.
 CONFIG_NET=y
