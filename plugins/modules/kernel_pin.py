@@ -97,7 +97,6 @@ notes:
 seealso:
   - module: rehost.hyperv.readiness_info
   - module: rehost.hyperv.initramfs_modules
-  - module: ansible.builtin.reboot
 """
 
 EXAMPLES = r"""

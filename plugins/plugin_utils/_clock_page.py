@@ -125,9 +125,8 @@ def page(made: Report) -> str:
         *_summary(made),
         *_left_out(made),
     ]
-    names = iter(f"d{number}" for number in range(1, 1_000_000))
     for number, history in enumerate(made.histories, 1):
-        parts.extend(_history(history, f"g{number}", names))
+        parts.extend(_history(history, f"g{number}"))
     parts.extend(_explanation())
     return "\n".join([*parts, "</body>\n</html>\n"])
 
@@ -159,7 +158,7 @@ def _introduction(made: Report) -> t.Iterator[str]:
         return
     span = taken[0] if taken[0] == taken[-1] else f"{taken[0]} to {taken[-1]}"
     yield (
-        f"<p>{len(taken)} measurements of {len(made.histories)} guests, {span} by the controller’s "
+        f"<p>{len(taken)} measurements of {len(made.histories)} guests, {span} by the controller's "
         'clock (UTC). <a href="#meaning">What the figures mean</a></p>'
     )
 
@@ -196,10 +195,10 @@ def _left_out(made: Report) -> t.Iterator[str]:
             yield "</ul>"
 
 
-def _history(history: History, anchor: str, names: t.Iterator[str]) -> t.Iterator[str]:
+def _history(history: History, anchor: str) -> t.Iterator[str]:
     yield f'<section>\n<h2 id="{anchor}">{escape(history.host)}</h2>'
     if any(moment.record.drift is not None for moment in history.moments):
-        yield '<figure class="drift">\n' + drift_drawing(history, next(names))
+        yield '<figure class="drift">\n' + drift_drawing(history, f"{anchor}-drift")
         yield (
             "<figcaption>Drift of the clock as it is kept (dot, with its 95 % confidence), and of the clocksource by "
             f"itself (diamond). Dotted, where in sight: {LARGEST_CORRECTION:.0f} ppm, the most that NTP can correct."
@@ -210,7 +209,7 @@ def _history(history: History, anchor: str, names: t.Iterator[str]) -> t.Iterato
     how = "all on one scale" if is_common else "each on a scale of its own, so mind the units"
     yield f'<h3>Offset over time</h3>\n<p class="quiet">{how if len(found) > 1 else ""}</p>\n<div class="moments">'
     for number, (moment, scale) in enumerate(zip(history.moments, found), 1):
-        yield _panel(moment, scale, number, next(names))
+        yield _panel(moment, scale, number, f"{anchor}-{number}")
     yield "</div>"
     yield from _table(history)
     yield from _findings(history)
@@ -307,15 +306,15 @@ def _findings(history: History) -> t.Iterator[str]:
 def _explanation() -> t.Iterator[str]:
     yield (
         '<section>\n<h2 id="meaning">What the figures mean</h2>\n'
-        "<p><strong>Offset</strong>: how far the guest’s clock is ahead of the reference, "
+        "<p><strong>Offset</strong>: how far the guest's clock is ahead of the reference, "
         "at the end of the measurement; negative, when it is behind. What follows \N{PLUS-MINUS SIGN} holds if the "
         "reference tells the truth about itself. The band in the drawings is the same for each comparison.</p>\n"
         "<p><strong>Drift</strong>: what the clock gains, in millionths (ppm; 11.6 ppm are a second a day), as the "
         "time service keeps it, with 95 % confidence. The <strong>clocksource by itself</strong> is what it would gain "
         "without one.</p>\n"
         "<p><strong>Time axis</strong>: seconds by the clock of the reference, from the first comparison on. Not the "
-        "guest’s clock, which is what is measured and may be set meanwhile, and not the "
-        "controller’s, which only says when a measurement was <em>taken</em>.</p>\n"
+        "guest's clock, which is what is measured and may be set meanwhile, and not the "
+        "controller's, which only says when a measurement was <em>taken</em>.</p>\n"
         "<p>Dots and line: the reference of the figures. Triangles: other references that are trusted. Dashed and "
         "numbered: what happened to the clock meanwhile; the line is broken there. Where there were more comparisons "
         "than can be drawn, neighbours are one dot, and its bar covers all of them.</p>\n</section>"

@@ -24,38 +24,38 @@ export RELEASE
 OBJECTS = init/main.o kernel/fork.o
 .PHONY: allnoconfig olddefconfig prepare all vmlinux modules kernelrelease bindeb-pkg
 allnoconfig:
-	@cp $(KCONFIG_ALLCONFIG) .config; $(MAKE) -s olddefconfig
+\t@cp $(KCONFIG_ALLCONFIG) .config; $(MAKE) -s olddefconfig
 olddefconfig:
-	@sh scripts/settle
+\t@sh scripts/settle
 kernelrelease:
-	@echo $(RELEASE)
+\t@echo $(RELEASE)
 prepare:
-	@mkdir -p include/config
-	@cp .config include/config/auto.conf
+\t@mkdir -p include/config
+\t@cp .config include/config/auto.conf
 %.o: %.c
-	@echo '  CC      $@'
-	@cp $< $@
+\t@echo '  CC      $@'
+\t@cp $< $@
 drivers/%.o: drivers/%.c
-	@echo '  CC [M]  $@'
-	@if grep -q broken $<; then echo "$<:1:1: error: broken"; exit 1; fi
-	@cp $< $@
+\t@echo '  CC [M]  $@'
+\t@if grep -q broken $<; then echo "$<:1:1: error: broken"; exit 1; fi
+\t@cp $< $@
 vmlinux: $(OBJECTS)
 modules: drivers/hid.o
 all: vmlinux modules
 bindeb-pkg:
-	@sh scripts/pack
-"""
+\t@sh scripts/pack
+""".replace(r"\t", "\t")
 
 KCONFIG = """
 config LOCALVERSION
-	string "Suffix"
+\tstring "Suffix"
 config HYPERV
-	bool "Hyper-V"
+\tbool "Hyper-V"
 config CONNECTOR
-	bool "Connector"
+\tbool "Connector"
 config HYPERV_UTILS
-	bool "Utilities"
-	depends on HYPERV && CONNECTOR
+\tbool "Utilities"
+\tdepends on HYPERV && CONNECTOR
 """
 
 # Keeps what Kconfig knows, and HYPERV_UTILS only with CONNECTOR.

@@ -89,7 +89,7 @@ class Tree:
 
     def release(self) -> str:
         """The kernel's own name of what is built, as uname -r says it. Only C(prepare) brings it up to date."""
-        return self.ask("kernelrelease").strip().split("\n")[-1]
+        return self.ask("kernelrelease").strip().rsplit("\n", maxsplit=1)[-1]
 
     def prepare(self) -> None:
         """What `make` generates before it compiles. A file that a power cut left empty is made anew."""

@@ -40,29 +40,29 @@ case " $(cat /proc/cmdline) " in
 *) exit 0 ;;
 esac
 log() {{
-	echo "$(date '+%Y-%m-%d %H:%M:%S') $*" >>{log}
-	sync
+    echo "$(date '+%Y-%m-%d %H:%M:%S') $*" >>{log}
+    sync
 }}
 log "trial {boot}"
 log "$(uname -r) has reached user space, and has {limit} seconds to be confirmed"
 # GRUB has done that; if it could not, the next start must still be that of the old kernel
 if grep -q '^next_entry={argument}$' {grubenv}; then
-	log "GRUB did not clear the entry for one start: that is done now"
-	grub-editenv {grubenv} unset next_entry
+    log "GRUB did not clear the entry for one start: that is done now"
+    grub-editenv {grubenv} unset next_entry
 fi
 up() {{
-	read -r seconds rest </proc/uptime
-	echo "${{seconds%%.*}}"
+    read -r seconds rest </proc/uptime
+    echo "${{seconds%%.*}}"
 }}
 while [ "$(up)" -lt {limit} ]; do
-	[ -e {guard} ] || exit 0
-	sleep 2
+    [ -e {guard} ] || exit 0
+    sleep 2
 done
 [ -e {guard} ] || exit 0
 log "nobody confirmed the trial of $(uname -r) in {limit} seconds: restart with {fallback}"
 if command -v systemctl >/dev/null 2>&1; then
-	failed=$(systemctl list-units --failed --plain --no-legend 2>/dev/null | cut -d ' ' -f 1)
-	log "units that failed:" $failed
+    failed=$(systemctl list-units --failed --plain --no-legend 2>/dev/null | cut -d ' ' -f 1)
+    log "units that failed:" $failed
 fi
 sync
 (reboot || shutdown -r now) >/dev/null 2>&1 &
@@ -97,7 +97,7 @@ _SCRIPT = f"""#!/bin/sh
 ### END INIT INFO
 # Written by rehost.hyperv.kernel_pin, which removes this file when the trial of a kernel is over.
 if [ "$1" = start ]; then
-	/bin/sh {catalog.GUARD} </dev/null >/dev/null 2>&1 &
+    /bin/sh {catalog.GUARD} </dev/null >/dev/null 2>&1 &
 fi
 """
 

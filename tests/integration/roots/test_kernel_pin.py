@@ -191,7 +191,7 @@ def test_after_a_power_cut_in_an_installation_the_old_kernel_starts_and_a_second
 
 
 def version_of(guest: Tree) -> str:
-    return chroot(guest, "dpkg-deb", "-f", "/srv/kernel.deb", "Version").split("\n")[0]
+    return chroot(guest, "dpkg-deb", "-f", "/srv/kernel.deb", "Version").split("\n", maxsplit=1)[0]
 
 
 def prepare(guest: Tree, wanted: Wanted) -> None:

@@ -139,9 +139,9 @@ def test_drift_is_drawn_with_its_confidence_on_one_scale() -> None:
 
     assert len(dots) == len(bars) == len(of_class(drawing, "itself")) == 2
     assert len(of_class(drawing, "limit")) == 2
-    for dot, bar in zip(dots, bars):
-        left = float(bar.get("x", ""))
-        assert left - 0.1 <= dot <= left + float(bar.get("width", "")) + 0.1
+    for dot, span in zip(dots, bars):
+        left = float(span.get("x", ""))
+        assert left - 0.1 <= dot <= left + float(span.get("width", "")) + 0.1
     assert {"+1998 ± 8 ppm", "0.0 ± 0.7 ppm", "not measured"} < set(texts(drawing))
     assert "drift, ppm; logarithmic beyond ±1" in texts(drawing)
 

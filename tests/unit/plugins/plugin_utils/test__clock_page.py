@@ -162,7 +162,7 @@ def test_the_figures_of_a_drawing_are_told_as_a_table_too() -> None:
 def test_the_clock_of_the_time_axis_is_named() -> None:
     page = report(*before_and_after())
     assert f"seconds by the clock of {measured.NTP}" in page
-    assert "by the controller’s clock (UTC)" in page
+    assert "by the controller's clock (UTC)" in page
 
 
 def test_who_was_not_measured_is_named_and_nobody_is_forgotten() -> None:

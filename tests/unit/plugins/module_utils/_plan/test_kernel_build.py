@@ -14,37 +14,37 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_build i
 
 KCONFIG = """
 config NET
-	bool "Networking"
+\tbool "Networking"
 config CONNECTOR
-	tristate "Connector"
-	depends on NET
+\ttristate "Connector"
+\tdepends on NET
 config HYPERV
-	tristate "Hyper-V"
-	select PARAVIRT
+\ttristate "Hyper-V"
+\tselect PARAVIRT
 config PARAVIRT
-	bool "Paravirtualization"
+\tbool "Paravirtualization"
 config HYPERV_UTILS
-	tristate "Utilities"
-	depends on HYPERV && CONNECTOR
+\ttristate "Utilities"
+\tdepends on HYPERV && CONNECTOR
 config UCS2_STRING
-	tristate
+\ttristate
 config HYPERV_NET
-	tristate "Network"
-	depends on HYPERV
-	select UCS2_STRING
+\ttristate "Network"
+\tdepends on HYPERV
+\tselect UCS2_STRING
 config KCMP
-	bool "kcmp" if EXPERT
+\tbool "kcmp" if EXPERT
 choice
-	prompt "Compression"
+\tprompt "Compression"
 config KERNEL_GZIP
-	bool "gzip"
+\tbool "gzip"
 config KERNEL_XZ
-	bool "xz"
+\tbool "xz"
 endchoice
 config MITIGATION_RETPOLINE
-	bool "Avoid indirect branches"
+\tbool "Avoid indirect branches"
 config NR_CPUS
-	int "Processors"
+\tint "Processors"
 """
 
 
