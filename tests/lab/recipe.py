@@ -170,8 +170,7 @@ class Recipe(NamedTuple):
         names = () if self.has_predictable_names else ("net.ifnames=0",)
         if self.is_xenserver:
             return " ".join((f"root={self.root_device}", *names, "console=ttyS0,115200n8 console=hvc0"))
-        # Microsoft's advice for rootdelay; an emulated processor needs it on a busy machine.
-        return " ".join((*names, "rootdelay=300", "console=tty0 console=ttyS0,115200n8"))
+        return " ".join((*names, "console=tty0 console=ttyS0,115200n8"))
 
 
 def find_recipe(
