@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .._catalog import drivers
@@ -32,6 +33,8 @@ if t.TYPE_CHECKING:
 # drivers/ata/ata_piix.c leaves the emulated disks to hv_storvsc since 3.5 where CONFIG_HYPERV_STORAGE is set; Debian's
 # 3.2 has the change, too
 _IDE_IS_LEFT_ALONE = (3, 2, 0)
+_SHORT_DELAY = 10  # seconds
+_NUMBER = re.compile("[0-9]{1,9}$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,7 @@ def assess(facts: GuestFacts) -> Readiness:
     findings += integration_services.concerns(facts)
     findings += kernel_support.find(facts, supports)
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
-    findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts)]))
+    findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts), *_slow_start(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)
     # where it cannot be told which one starts, each of them may
     judged = kernels if default is None else (default,)
@@ -276,6 +279,24 @@ def _without_loader(facts: GuestFacts) -> t.Iterator[Finding]:
             "start the virtual machine from a rescue system, and install GRUB on the disk",
             blocks=True,
         )
+
+
+def _slow_start(facts: GuestFacts) -> t.Iterator[Finding]:
+    """initramfs-tools sleeps for rootdelay= in its init, and then looks for the root; without one the kernel does."""
+    entry = facts.boot.default
+    if entry is None or (entry.initrds and facts.initramfs.generators[:1] != ("initramfs-tools",)):
+        return
+    for value in dict.fromkeys(cmdline.values(cmdline.parse(entry.cmdline), "rootdelay")):
+        if _NUMBER.match(value) and int(value) > _SHORT_DELAY:
+            yield Finding(
+                "boot.root-delay",
+                "warning",
+                f"rootdelay={value}",
+                f"the boot loader says rootdelay={value}, so every start of the guest takes {value} s longer: Debian "
+                "sleeps that long before it looks for its root, and does not end it when the disk is there",
+                'Run rehost.hyperv.kernel_cmdline with absent: ["rootdelay=*"]; without it Debian waits as long as the '
+                "disk takes, up to 30 s.",
+            )
 
 
 def _boots_nowhere(facts: GuestFacts, judged: KernelVerdict | None) -> Finding:

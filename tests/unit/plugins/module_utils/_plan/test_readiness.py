@@ -285,6 +285,14 @@ def test_what_could_not_be_read_is_a_finding(tmp_path: pathlib.Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("delay", "says"), [("300", True), ("11", True), ("10", False), ("soon", False), ("", False)])
+def test_a_delay_that_every_start_waits_for_is_said(tmp_path: pathlib.Path, delay: str, says: bool) -> None:
+    menu = small_guest.grub(entry(VERSION, f"root=UUID={ROOT_UUID} ro rootdelay={delay}"))
+    found = assess(tmp_path, menu)
+    assert found.ready
+    assert [item.subject for item in found.findings] == ([f"rootdelay={delay}"] if says else [])
+
+
 def test_errors_come_first(tmp_path: pathlib.Path) -> None:
     changes = kernel(VERSION, image=XEN_ONLY) + small_guest.fstab("/dev/xvda2 none swap sw", "/dev/xvda1 / ext4")
     order = [item.severity for item in assess(tmp_path, changes).findings]
