@@ -42,15 +42,21 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> Clock:
     """
     reader = KernelReader(root, note)
     services = tuple(name for name in _DAEMONS if _is_installed(reader, name))
+    has_systemd = starts_by_systemd(reader)
     return Clock(
         current=reader.line(f"{_CLOCKSOURCE}/current_clocksource"),
         available=tuple((reader.line(f"{_CLOCKSOURCE}/available_clocksource") or "").split()),
         services=services,
-        enabled=tuple(name for name in services if _starts_at_boot(reader, name)),
+        enabled=tuple(name for name in services if _starts_at_boot(reader, name, has_systemd)),
         has_ptp_hyperv=_has_ptp_hyperv(reader),
         running=_running(root, reader, services),
         cmdline=reader.line("/proc/cmdline"),
+        hindered=tuple(_hindered(reader, services)) if has_systemd else (),
     )
+
+
+def starts_by_systemd(reader: KernelReader) -> bool:
+    return reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init")
 
 
 def _running(root: Root, reader: KernelReader, services: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,11 +75,22 @@ def _running(root: Root, reader: KernelReader, services: tuple[str, ...]) -> tup
 
 
 def _is_installed(reader: KernelReader, name: str) -> bool:
-    """Whether a unit is there, which goes with its package, or both the init script, which may stay behind, and the
-    program."""
-    if _has_unit(reader, name):
+    """Whether what starts it is there: a unit, which goes with its package and which systemd alone reads, or the init
+    script, which stays behind when the package is removed. That of a removed package has no program, or one that
+    another package brought since, with a unit."""
+    if starts_by_systemd(reader) and _has_unit(reader, name):
         return True
-    return reader.exists(f"/etc/init.d/{name}") and any(reader.exists(path) for path in _DAEMONS[name])
+    if not _is_executable(reader, f"/etc/init.d/{name}"):
+        return False
+    programs = [program for program in _DAEMONS[name] if reader.exists(program)]
+    others = [other for other in _DAEMONS if other != name and set(programs) & set(_DAEMONS[other])]
+    has_successor = not _has_unit(reader, name) and any(_has_unit(reader, other) for other in others)
+    return bool(programs) and not has_successor
+
+
+def _is_executable(reader: KernelReader, path: str) -> bool:
+    found = reader.attempt(path, lambda: reader.root.stat(path))
+    return found is not None and found.kind == "file" and bool(found.mode & 0o111)
 
 
 def _has_unit(reader: KernelReader, name: str) -> bool:
@@ -84,8 +101,7 @@ def _has_unit(reader: KernelReader, name: str) -> bool:
     return any(reader.exists(f"{directory}/{name}.service") for directory in _UNITS)
 
 
-def _starts_at_boot(reader: KernelReader, name: str) -> bool:
-    has_systemd = reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init")
+def _starts_at_boot(reader: KernelReader, name: str, has_systemd: bool) -> bool:
     if has_systemd and reader.link_name(f"{_OWN_UNITS}/{name}.service") == "null":
         return False
     if not has_systemd or not _has_unit(reader, name):
@@ -99,7 +115,15 @@ def _starts_at_boot(reader: KernelReader, name: str) -> bool:
         for directory in reader.names(_OWN_UNITS)
         if directory.endswith((".wants", ".requires"))
     )
-    return is_wanted and not any(reader.exists(program) for program in _excluded_by(reader, name))
+    return is_wanted and not any(_hindered(reader, (name,)))
+
+
+def _hindered(reader: KernelReader, services: tuple[str, ...]) -> t.Iterator[tuple[str, str]]:
+    """Services that do not start beside a program that is there, and that program."""
+    for name in services:
+        program = next((path for path in _excluded_by(reader, name) if _is_executable(reader, path)), None)
+        if program is not None:
+            yield name, program
 
 
 def _excluded_by(reader: KernelReader, name: str) -> t.Iterator[str]:

@@ -222,6 +222,7 @@ class Clock:
     has_ptp_hyperv: bool
     running: tuple[str, ...] = ()  # those of which a process is there
     cmdline: str | None = None  # of the kernel that runs
+    hindered: tuple[tuple[str, str], ...] = ()  # services that do not start beside a program that is there, with it
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,7 +61,7 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     _refuse_bad_names(wanted.servers)
     name = chosen(facts, wanted)
     if name is None:
-        return Plan(findings=(_missing(wanted),))
+        return Plan(findings=(_hindered(facts, wanted) or _missing(wanted),))
     changes = (*_configuration(facts, wanted, name), *_one_master(facts, name))
     return Plan(
         changes=changes,
@@ -88,11 +88,12 @@ def report(facts: GuestFacts, wanted: Wanted) -> dict[str, t.Any]:
 
 
 def chosen(facts: GuestFacts, wanted: Wanted) -> str | None:
-    """The service that is to keep the time; None when it is not installed."""
+    """The service that is to keep the time; None when it is not installed, or would not start."""
+    hindered = dict(facts.clock.hindered)
     if wanted.service != AUTO:
-        return wanted.service if wanted.service in facts.clock.services else None
+        return wanted.service if wanted.service in facts.clock.services and wanted.service not in hindered else None
     for names in (facts.clock.enabled, facts.clock.services):
-        best = next((name for name in catalog.SERVICES if name in names), None)
+        best = next((name for name in catalog.SERVICES if name in names and name not in hindered), None)
         if best is not None:
             return best
     return None
@@ -282,9 +283,23 @@ def _not_started(links: tuple[tuple[str, str], ...], others: list[str]) -> t.Ite
 # -- findings
 
 
+def _hindered(facts: GuestFacts, wanted: Wanted) -> Finding | None:
+    program = dict(facts.clock.hindered).get(wanted.service)
+    if program is None:
+        return None
+    return Finding(
+        "time-service.hindered",
+        "error",
+        wanted.service,
+        f"{wanted.service} is to keep the time, and its unit does not start where {program} is installed. Nothing is"
+        " changed, for there would be no time service at all.",
+        f"Remove the package of {program} first (dpkg -S {program}), or choose another service.",
+    )
+
+
 def _missing(wanted: Wanted) -> Finding:
     if wanted.service == AUTO:
-        subject, message = "chrony", "No time service is installed, so nobody keeps the clock right."
+        subject, message = "chrony", "No time service is installed that would start, so nobody keeps the clock right."
     else:
         subject, message = wanted.service, f"{wanted.service} is to keep the time, and is not installed."
     return Finding(

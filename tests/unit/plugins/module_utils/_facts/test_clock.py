@@ -78,7 +78,7 @@ def test_a_masked_service_does_not_start(tmp_path: pathlib.Path) -> None:
 
 
 def test_on_sysvinit_a_mask_of_systemd_does_not_count(tmp_path: pathlib.Path) -> None:
-    manifest = "=== /etc/init.d/ntp\n=== /usr/sbin/ntpd\n=== /etc/rc2.d/S02ntp -> ../init.d/ntp\n"
+    manifest = "=== /etc/init.d/ntp mode=0755\n=== /usr/sbin/ntpd\n=== /etc/rc2.d/S02ntp -> ../init.d/ntp\n"
     mask = "=== /etc/systemd/system/ntp.service -> /dev/null\n"
 
     assert gather(SYSVINIT + manifest + mask, tmp_path).enabled == ("ntp",)
@@ -124,18 +124,21 @@ ConditionFileIsExecutable=!/usr/sbin/ntpd
 ConditionFileIsExecutable=!/usr/sbin/VBoxService
 """
 
-    assert gather(SYSTEMD + TIMESYNCD + condition + daemon, tmp_path).enabled == enabled
+    found = gather(SYSTEMD + TIMESYNCD + condition + daemon, tmp_path)
+
+    assert found.enabled == enabled
+    assert found.hindered == ((("systemd-timesyncd", "/usr/sbin/VBoxService"),) if daemon else ())
 
 
 def test_an_init_script_without_a_unit_is_started_by_systemd_too(tmp_path: pathlib.Path) -> None:
-    manifest = "=== /etc/init.d/ntp\n=== /usr/sbin/ntpd\n=== /etc/rc2.d/S02ntp -> ../init.d/ntp\n"
+    manifest = "=== /etc/init.d/ntp mode=0755\n=== /usr/sbin/ntpd\n=== /etc/rc2.d/S02ntp -> ../init.d/ntp\n"
 
     assert gather(SYSTEMD + manifest, tmp_path).enabled == ("ntp",)
 
 
 @pytest.mark.parametrize(("link", "enabled"), [("S23ntp", ("ntp",)), ("K01ntp", ()), ("S23ntpdate", ())])
 def test_on_sysvinit_the_start_links_count(link: str, enabled: tuple[str, ...], tmp_path: pathlib.Path) -> None:
-    manifest = f"=== /etc/init.d/ntp\n=== /usr/sbin/ntpd\n=== /etc/rc3.d/{link} -> ../init.d/ntp\n"
+    manifest = f"=== /etc/init.d/ntp mode=0755\n=== /usr/sbin/ntpd\n=== /etc/rc3.d/{link} -> ../init.d/ntp\n"
 
     found = gather(SYSVINIT + manifest, tmp_path)
 
@@ -148,11 +151,39 @@ def test_on_sysvinit_links_of_systemd_do_not_count(tmp_path: pathlib.Path) -> No
 
 
 def test_an_init_script_that_a_removed_package_has_left_is_no_service(tmp_path: pathlib.Path) -> None:
-    assert gather("=== /etc/init.d/chrony\n=== /etc/rc2.d/S01chrony -> ../init.d/chrony\n", tmp_path).services == ()
+    assert (
+        gather("=== /etc/init.d/chrony mode=0755\n=== /etc/rc2.d/S01chrony -> ../init.d/chrony\n", tmp_path).services
+        == ()
+    )
+
+
+@pytest.mark.parametrize(("mode", "name"), [("0755", "ntp"), ("0644", "ntp"), ("0755", "ntpsec")])
+def test_an_init_script_that_was_left_behind_is_no_service_beside_one_that_has_the_program_now(
+    mode: str, name: str, tmp_path: pathlib.Path
+) -> None:
+    left = f"=== /etc/init.d/{name} mode={mode}\n=== /etc/rc2.d/S01{name} -> ../init.d/{name}\n"
+    openntpd = "=== /lib/systemd/system/openntpd.service\n[Unit]\n=== /usr/sbin/ntpd mode=0755\n"
+    process = "=== /proc/77/comm\nntpd\n"
+
+    found = gather(SYSTEMD + left + openntpd + process, tmp_path)
+
+    assert found.services == ("openntpd",)
+    assert found.running == ("openntpd",)
+
+
+def test_an_init_script_that_nobody_may_execute_is_no_service(tmp_path: pathlib.Path) -> None:
+    assert gather("=== /etc/init.d/ntp mode=0644\n=== /usr/sbin/ntpd mode=0755\n", tmp_path).services == ()
+
+
+@pytest.mark.parametrize(("script", "services"), [("", ()), ("=== /etc/init.d/chrony mode=0755\n", ("chrony",))])
+def test_on_sysvinit_a_unit_alone_starts_nothing(
+    script: str, services: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    assert gather(SYSVINIT + CHRONY + script, tmp_path).services == services
 
 
 def test_openntpd_of_debian_7_has_its_own_program(tmp_path: pathlib.Path) -> None:
-    assert gather("=== /etc/init.d/openntpd\n=== /usr/sbin/openntpd\n", tmp_path).services == ("openntpd",)
+    assert gather("=== /etc/init.d/openntpd mode=0755\n=== /usr/sbin/openntpd\n", tmp_path).services == ("openntpd",)
 
 
 @pytest.mark.parametrize(

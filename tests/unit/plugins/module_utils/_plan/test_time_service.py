@@ -332,6 +332,27 @@ def test_one_that_is_asked_for_and_not_there_is_missing_and_nothing_is_changed(t
     assert not found
 
 
+HINDERED = (
+    "=== /lib/systemd/system/systemd-timesyncd.service.d/disable-with-time-daemon.conf\n[Unit]\n"
+    "ConditionFileIsExecutable=!/usr/sbin/chronyd\nConditionFileIsExecutable=!/usr/sbin/VBoxService\n"
+)
+
+
+def test_timesyncd_that_gives_way_to_a_program_is_not_made_the_only_one(tmp_path: pathlib.Path) -> None:
+    chronyd = "=== /usr/sbin/chronyd mode=0755\n"
+    guest = Guest(tmp_path, SYSTEMD + installed("chrony", CONF_10) + TIMESYNCD + HINDERED + chronyd)
+    found = plan(guest.look(), Wanted(service="systemd-timesyncd"))
+    assert not found.changes
+    assert [(finding.id, finding.severity) for finding in found.findings] == [("time-service.hindered", "error")]
+    assert "/usr/sbin/chronyd" in found.findings[0].message
+    assert report(guest.look(), Wanted(service="systemd-timesyncd"))["service"] is None
+
+
+def test_one_that_would_not_start_is_not_chosen(tmp_path: pathlib.Path) -> None:
+    guest = Guest(tmp_path, SYSTEMD + TIMESYNCD + HINDERED + "=== /usr/sbin/VBoxService mode=0755\n")
+    assert ids(plan(guest.look(), Wanted())) == ["time-service.missing"]
+
+
 def test_one_that_does_not_run_and_one_that_should_not_are_named(tmp_path: pathlib.Path) -> None:
     facts = live(Guest(tmp_path, CHRONY_12).look(), "systemd-timesyncd")
     found = [(finding.id, finding.subject) for finding in plan(facts, Wanted()).findings]
