@@ -73,6 +73,7 @@ def _fields(archive: bytes) -> dict[str, str]:
 
 
 def _number(text: bytes, base: int) -> int:
-    if not re.fullmatch(rb"[0-9]{1,12} *", text):
+    digits = rb"[0-7]{1,12} *" if base == 8 else rb"[0-9]{1,12} *"
+    if not re.fullmatch(digits, text):
         raise MalformedError("this is no complete Debian package: a size in it is no number")
     return int(text, base)

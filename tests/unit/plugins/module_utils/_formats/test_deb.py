@@ -47,6 +47,14 @@ def test_the_fields_of_a_package_are_read(package: pathlib.Path, compression: st
             deb.read_fields(io.BytesIO(data[:cut]))
 
 
+def test_a_size_that_is_no_octal_number_is_refused() -> None:
+    control = b"./control".ljust(124, b"\0") + b"00000000089\0"
+    content = control.ljust(1024, b"\0")
+    header = b"control.tar".ljust(48) + str(len(content)).encode().ljust(10) + b"`\n"
+    with pytest.raises(GuestError, match="a size in it is no number"):
+        deb.read_fields(io.BytesIO(b"!<arch>\n" + header + content))
+
+
 @given(st.binary(), st.sampled_from([b"control.tar", b"control.tar.gz", b"control.tar.xz", b"control.tar.zst"]))
 def test_rubbish_is_refused(content: bytes, name: bytes) -> None:
     header = name.ljust(48) + str(len(content)).encode().ljust(10) + b"`\n"
