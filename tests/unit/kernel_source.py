@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+import typing as t
 
 VERSION = "6.1.5"
 WHEN = 1_700_000_000  # when the source was made, in seconds since 1970
@@ -117,3 +118,16 @@ def make_tarball(directory: pathlib.Path, **changed: str) -> pathlib.Path:
     words = ["tar", "--create", "--xz", "--sort=name", f"--mtime=@{WHEN}", "--file", str(tarball)]
     subprocess.run([*words, "--directory", str(above), f"linux-{VERSION}"], check=True)
     return tarball
+
+
+def sign(directory: pathlib.Path, files: t.Sequence[pathlib.Path]) -> pathlib.Path:
+    """The keyring of a new signer, whose detached signature of each file is beside it, as FILE.sign."""
+    home, keyring = directory / "home", directory / "keyring.gpg"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
+    subprocess.run([*gpg, "--quick-generate-key", "Signer <signer@localhost>", "ed25519", "sign"], check=True)
+    for path in files:
+        subprocess.run([*gpg, "--detach-sign", "--output", f"{path}.sign", str(path)], check=True)
+    subprocess.run([*gpg, "--output", str(keyring), "--export"], check=True)
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    return keyring

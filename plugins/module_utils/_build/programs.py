@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import typing as t
 
 from .._errors import GuestError, ToolMissingError
@@ -54,10 +55,14 @@ def attempt(*words: str, cwd: str | None = None, stdin: t.IO[bytes] | None = Non
             check=False,
         )
     except FileNotFoundError as error:
-        raise ToolMissingError(
-            f"{words[0]} is not there", hint="A build host is a Debian machine with dpkg-dev, apt and kmod."
-        ) from error
+        raise _missing(words[0]) from error
     return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def _missing(name: str) -> ToolMissingError:
+    return ToolMissingError(
+        f"{name} is not there", hint="A build host is a Debian machine with dpkg-dev, apt and kmod."
+    )
 
 
 def follow(
@@ -83,9 +88,22 @@ def follow(
     return process.returncode
 
 
-def pour(words: t.Sequence[str], target: t.IO[bytes]) -> bool:
-    """Whether a program succeeds whose output goes to a file."""
-    done = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command keeps all of the output in memory
-        words, env=environment({}), stdin=subprocess.DEVNULL, stdout=target, stderr=subprocess.DEVNULL, check=False
-    )
-    return done.returncode == 0
+def pipe(first: t.Sequence[str], second: t.Sequence[str]) -> tuple[Done, Done]:
+    """How two programs ended, of which the second reads what the first prints. The output of the first is not kept.
+
+    When the second does not read to the end, the first ends with the status -SIGPIPE.
+    """
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads meanwhile could fill up
+        try:
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command keeps the output in memory
+                first, env=environment({}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            )
+        except FileNotFoundError as error:
+            raise _missing(first[0]) from error
+        with process:
+            read = attempt(*second, stdin=process.stdout)
+            if process.stdout is not None:
+                process.stdout.close()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace")
+    return Done(process.returncode, "", said), read

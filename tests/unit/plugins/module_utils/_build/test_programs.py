@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import pathlib
+import signal
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._build import programs
@@ -50,8 +51,18 @@ def test_every_line_goes_to_the_log_and_to_the_caller(tmp_path: pathlib.Path) ->
     assert log.getvalue() == "$ sh -c echo a; echo b >&2; exit 4\na\nb\n"
 
 
-def test_output_can_be_poured_into_a_file(tmp_path: pathlib.Path) -> None:
-    with (tmp_path / "out").open("w+b") as target:
-        assert programs.pour(["echo", "poured"], target)
-        assert not programs.pour(["false"], target)
-    assert (tmp_path / "out").read_text() == "poured\n"
+def test_one_program_reads_what_another_prints() -> None:
+    first, second = programs.pipe(["sh", "-c", "echo one; echo two >&2; exit 3"], ["tr", "a-z", "A-Z"])
+    assert first == programs.Done(3, "", "two\n")
+    assert second == programs.Done(0, "ONE\n", "")
+
+
+def test_a_program_whose_reader_has_enough_ends_as_well() -> None:
+    first, second = programs.pipe(["yes"], ["head", "-n", "1"])
+    assert (first.status, second.output) == (-signal.SIGPIPE, "y\n")
+
+
+def test_both_programs_of_a_pipe_are_named_when_they_are_not_there() -> None:
+    for pair in ((["no-such-program"], ["cat"]), (["yes"], ["no-such-program"])):
+        with pytest.raises(ToolMissingError, match="no-such-program is not there"):
+            programs.pipe(*pair)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._build import source
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
-from ansible_collections.rehost.hyperv.tests.unit import kernel_source
+from ansible_collections.rehost.hyperv.tests.unit import child_process, kernel_source
 
 needs_gpg = pytest.mark.skipif(
     not (shutil.which("gpg") and shutil.which("gpgv")), reason="gpg, which signs, is not installed"
@@ -103,18 +104,9 @@ def test_a_tarball_of_which_nothing_is_known_is_refused(tmp_path: pathlib.Path) 
 def signed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A directory with a tarball, a.tar.xz, its signature, that of what is in it, and the keyring of the signer."""
     directory = tmp_path_factory.mktemp("signed")
-    home = directory / "home"
-    home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-    subprocess.run([*gpg, "--quick-generate-key", "Signer <signer@localhost>", "ed25519", "sign"], check=True)
     (directory / "a.tar").write_bytes(b"kernel" * 1000)
     subprocess.run(["xz", "--keep", str(directory / "a.tar")], check=True)
-    for name in ("a.tar", "a.tar.xz"):
-        subprocess.run(
-            [*gpg, "--detach-sign", "--output", str(directory / f"{name}.sign"), str(directory / name)], check=True
-        )
-    subprocess.run([*gpg, "--output", str(directory / "keyring.gpg"), "--export"], check=True)
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    kernel_source.sign(directory, [directory / "a.tar", directory / "a.tar.xz"])
     return directory
 
 
@@ -123,6 +115,84 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_a_signature_of_the_file_or_of_what_is_in_it_counts(signed: pathlib.Path, name: str) -> None:
     found = source.check_tarball(str(signed / "a.tar.xz"), None, str(signed / name), str(signed / "keyring.gpg"))
     assert len(found) == 64
+
+
+@needs_gpg
+@pytest.mark.parametrize("program", ["xz", "gzip"])
+def test_what_is_in_a_tarball_is_unpacked_nowhere(signed: pathlib.Path, tmp_path: pathlib.Path, program: str) -> None:
+    """As where /tmp is small: a file that is written may have 4 KiB."""
+    path = tmp_path / "any.name"
+    with path.open("wb") as stream:
+        subprocess.run([program, "--stdout", str(signed / "a.tar")], stdout=stream, check=True)
+
+    def check() -> str:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        return source.check_tarball(str(path), None, str(signed / "a.tar.sign"), str(signed / "keyring.gpg"))
+
+    assert (signed / "a.tar").stat().st_size > 4096
+    assert len(child_process.call(check)) == 64
+
+
+@needs_gpg
+def test_a_tarball_that_cannot_be_unpacked_is_not_blamed_on_its_signature(
+    signed: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes((signed / "a.tar.xz").read_bytes()[:-20])
+    with pytest.raises(GuestError, match=r"`xz .*ended with status 1, so the signature .* cannot be checked: xz: "):
+        source.check_tarball(str(path), None, str(signed / "a.tar.sign"), str(signed / "keyring.gpg"))
+
+
+@needs_gpg
+def test_a_signature_is_checked_once(
+    signed: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.tar.xz", "a.tar.sign", "a.tar.xz.sign", "keyring.gpg"):
+        shutil.copy(signed / name, tmp_path)
+
+    def check(signature: str = "a.tar.sign", proven: str | None = str(tmp_path / "proven")) -> str:
+        return source.check_tarball(
+            str(tmp_path / "a.tar.xz"), None, str(tmp_path / signature), str(tmp_path / "keyring.gpg"), proven
+        )
+
+    first = check()
+    refusing = tmp_path / "bin" / "gpgv"
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\ncat >/dev/null\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refusing.parent}:{os.environ['PATH']}")
+    assert check() == first
+    for again in (lambda: check(proven=None), lambda: check("a.tar.xz.sign")):
+        with pytest.raises(GuestError, match="does not belong"):
+            again()
+    for name in ("keyring.gpg", "a.tar.sign", "a.tar.xz"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole + b"x")
+        with pytest.raises(GuestError):
+            check()
+        (tmp_path / name).write_bytes(whole)
+    assert check() == first
+
+
+@needs_gpg
+def test_a_signature_that_does_not_count_is_not_remembered(signed: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "other.tar"
+    path.write_bytes(b"other")
+    for _attempt in range(2):
+        with pytest.raises(GuestError, match="does not belong"):
+            source.check_tarball(
+                *(str(path), None, str(signed / "a.tar.sign"), str(signed / "keyring.gpg")), str(tmp_path / "proven")
+            )
+    assert not (tmp_path / "proven").exists()
+
+
+def test_a_signature_or_a_keyring_that_is_not_there_is_told(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "other.tar"
+    path.write_bytes(b"other")
+    with pytest.raises(GuestError, match="no such signature"):
+        source.check_tarball(str(path), None, str(tmp_path / "s"), str(path))
+    with pytest.raises(GuestError, match="no such keyring"):
+        source.check_tarball(str(path), None, str(path), str(tmp_path / "k"))
 
 
 @needs_gpg
