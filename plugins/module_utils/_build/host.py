@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import typing as t
 
 from .._errors import GuestError
@@ -20,6 +21,43 @@ _AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 def processors() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def make_own(directory: str) -> None:
+    """The directory is there, a new one for this user alone. GuestError when others could change what is in it."""
+    os.makedirs(os.path.dirname(directory), exist_ok=True)
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass  # whose it is, is looked at in any case
+    check_own(directory)
+
+
+def check_own(directory: str) -> None:
+    """GuestError when somebody else could change what is in the directory, which need not be there yet.
+
+    In a place such as /var/tmp any user may have made it first.
+    """
+    try:
+        link = os.lstat(directory)
+    except FileNotFoundError:
+        return
+    found = os.stat(directory)  # an error for a link to nothing: who knows what it will be
+    owners = {0, os.geteuid()}
+    if link.st_uid not in owners or found.st_uid != os.geteuid():
+        other = link.st_uid if link.st_uid not in owners else found.st_uid
+        why = f"it belongs to the user with the number {other}, and the build runs as number {os.geteuid()}"
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        why = f"its mode is {stat.S_IMODE(found.st_mode):04o}, so that other users can write there"
+    elif not stat.S_ISDIR(found.st_mode):
+        why = "it is no directory"
+    else:
+        return
+    raise GuestError(
+        f"no kernel is built in {directory}: {why}",
+        path=directory,
+        hint="Remove it or give another directory: who can write there decides what the kernel is made of.",
+    )
 
 
 def free_space(directory: str) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -21,6 +22,10 @@ Detach = t.Callable[[t.Callable[[], None], str, t.Collection[int]], None]
 
 _SMALL = "hyperv-guest"
 _POLL = 0.5  # seconds between two looks at the status
+_HINTS = {
+    errno.EACCES: "The user that builds must be able to read the sources, and to write to the directory.",
+    errno.ENOSPC: "Make room there, or give another directory; the build then goes on from there.",
+}
 
 
 class _Sources(t.NamedTuple):
@@ -48,7 +53,22 @@ class _Asked(t.NamedTuple):
 def fulfil(arguments: Arguments, detach: Detach, *, is_check: bool) -> dict[str, t.Any]:
     """Starts a build unless it is done or under way already, and waits for it as long as the arguments say: the result
     of the module."""
-    asked = _ask(arguments)
+    try:
+        return _fulfil(arguments, detach, is_check=is_check)
+    except OSError as error:
+        path = error.filename if isinstance(error.filename, str) else arguments["directory"]
+        raise GuestError(
+            f"the kernel cannot be built: {error}", path=path, hint=_HINTS.get(error.errno or 0, "")
+        ) from error
+
+
+def _fulfil(arguments: Arguments, detach: Detach, *, is_check: bool) -> dict[str, t.Any]:
+    above = os.path.abspath(arguments["directory"])
+    if is_check:
+        host.check_own(above)
+    else:
+        host.make_own(above)
+    asked = _ask(arguments, above, None if is_check else os.path.join(above, "proven"))
     before = _report(asked)
     if before["state"] == "built":
         return dict(before, changed=False)
@@ -62,13 +82,21 @@ def fulfil(arguments: Arguments, detach: Detach, *, is_check: bool) -> dict[str,
         finally:
             os.close(lock)
     _wait(asked.directory, arguments["timeout"])
-    return dict(_report(asked), changed=True)
+    after = _report(asked)
+    if after["state"] == "absent":
+        raise GuestError(
+            "the process that builds ended without a word, as one that was killed or whose disk is full; "
+            f"{after['log']} may say more",
+            path=after["log"],
+            hint="Run the same task again: the build goes on with what is compiled.",
+        )
+    return dict(after, changed=True)
 
 
-def _ask(arguments: Arguments) -> _Asked:
+def _ask(arguments: Arguments, above: str, proven: str | None) -> _Asked:
     host.check_architecture()
     wanted = _wanted(arguments)
-    found = _find_sources(arguments)
+    found = _find_sources(arguments, proven)
     _refuse_missing_packages(found, arguments)
     inputs = {
         "source": found.sha256,
@@ -78,7 +106,6 @@ def _ask(arguments: Arguments) -> _Asked:
         "drivers": arguments["drivers"],
         "toolchain": host.toolchain(),
     }
-    above = os.path.abspath(arguments["directory"])
     directory = os.path.join(above, "builds", f"{found.name}-{kernel_build.build_key(inputs)}")
     return _Asked(arguments, found, wanted, inputs, above, directory)
 
@@ -104,12 +131,12 @@ def _wanted(arguments: Arguments) -> tuple[kernel_build.Wanted, ...]:
     return kernel_build.combine([*fragments, (name,)])
 
 
-def _find_sources(arguments: Arguments) -> _Sources:
+def _find_sources(arguments: Arguments, proven: str | None) -> _Sources:
     base = arguments["base"]
     if arguments["tarball"] is not None:
         path = os.path.abspath(arguments["tarball"])
         sha256 = source.check_tarball(
-            path, arguments["tarball_sha256"], arguments["tarball_signature"], arguments["keyring"]
+            path, arguments["tarball_sha256"], arguments["tarball_signature"], arguments["keyring"], proven
         )
         name = re.sub(r"\.tar(?:\.\w+)?$", "", os.path.basename(path))
         version = re.sub(r"^linux-(?:source-)?", "", name)
@@ -190,13 +217,16 @@ def _wait(directory: str, timeout: float) -> None:
 def _report(asked: _Asked) -> dict[str, t.Any]:
     """What there is of the build. One whose process is gone without a word (a power cut) is absent: it goes on."""
     directory = asked.directory
-    result = status.read_json(os.path.join(directory, build.RESULT))
     now = status.read(directory) or status.Status("absent")
+    is_gone = now.state == "building" and not _is_under_way(directory)
+    if is_gone:  # or it ended between the two looks, and then its last word is there now
+        now = status.read(directory) or now
+    result = status.read_json(os.path.join(directory, build.RESULT))
     if result is not None and packages.still_good(result["packages"]):
         now = status.Status("built", percent=100)
     elif now.state == "built":
         now, result = status.Status("absent"), None
-    elif now.state == "building" and not _is_under_way(directory):
+    elif now.state == "building" and is_gone:
         now, result = status.Status("absent", now.step, now.percent), None
     else:
         result = None

@@ -7,6 +7,9 @@ import os
 import pathlib
 import shutil
 import signal
+import stat
+import tempfile
+import threading
 import time
 import typing as t
 
@@ -15,7 +18,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._apply.detached impo
 from ansible_collections.rehost.hyperv.plugins.module_utils._build import host, request, source
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_build
-from ansible_collections.rehost.hyperv.tests.unit import kernel_source
+from ansible_collections.rehost.hyperv.tests.unit import child_process, kernel_source
 
 pytestmark = [
     pytest.mark.slow,
@@ -178,3 +181,68 @@ def test_too_little_room_is_told_before_anything_is_begun(
     monkeypatch.setattr(kernel_build, "needed_space", lambda is_small: shutil.disk_usage("/").total * 1000)
     with pytest.raises(GuestError, match="are free where the kernel is to be built"):
         fulfil(arguments(tmp_path))
+
+
+@pytest.mark.parametrize("is_check", [False, True])
+def test_a_directory_in_which_others_can_write_is_used_for_nothing(tmp_path: pathlib.Path, is_check: bool) -> None:
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel").chmod(0o777)
+    with pytest.raises(GuestError, match="its mode is 0777"):
+        fulfil(arguments(tmp_path), is_check=is_check)
+    assert not list((tmp_path / "kernel").iterdir())
+
+
+def test_downloads_and_builds_are_for_the_user_that_builds(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(GuestError):
+        fulfil(arguments(tmp_path, base="small"))
+    assert stat.S_IMODE((tmp_path / "kernel").stat().st_mode) == 0o700
+
+
+def test_what_the_system_refuses_is_an_error_that_names_the_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GuestError, match=r"the kernel cannot be built: .*Not a directory") as caught:
+        fulfil(dict(arguments(tmp_path), directory=str(tmp_path / "file" / "kernel")), is_check=True)
+    assert caught.value.path == str(tmp_path / "file" / "kernel")
+
+
+def test_a_tarball_that_may_not_be_read_is_an_error_that_names_it() -> None:
+    with tempfile.TemporaryDirectory() as name:  # where another user may go, unlike pytest's
+        place = pathlib.Path(name)
+        asked = arguments(place)
+        place.chmod(0o777)
+        pathlib.Path(asked["tarball"]).chmod(0)
+
+        def refused() -> tuple[str, str | None, str]:
+            child_process.become_nobody()
+            with pytest.raises(GuestError) as caught:
+                fulfil(asked)
+            return caught.value.message, caught.value.path, caught.value.hint
+
+        message, path, hint = child_process.call(refused)
+    assert "Permission denied" in message
+    assert path == asked["tarball"]
+    assert "must be able to read" in hint
+
+
+def test_a_build_that_ends_without_a_word_is_an_error(tmp_path: pathlib.Path) -> None:
+    slow_source(tmp_path)
+    first = fulfil(arguments(tmp_path, timeout=0))
+    wait_for(lambda: fulfil(arguments(tmp_path, timeout=0))["step"] == "compile")
+    pid = int(kernel_status(first)["pid"])
+    threading.Timer(0.3, lambda: os.killpg(os.getpgid(pid), signal.SIGKILL)).start()
+    with pytest.raises(GuestError, match="ended without a word") as caught:
+        fulfil(arguments(tmp_path))
+    assert caught.value.path == first["log"]
+
+
+@pytest.mark.skipif(not (shutil.which("gpg") and shutil.which("gpgv")), reason="gpg, which signs, is not installed")
+def test_a_signature_is_remembered_beside_the_builds_but_not_in_check_mode(tmp_path: pathlib.Path) -> None:
+    signed = arguments(tmp_path)
+    tarball = pathlib.Path(signed["tarball"])
+    keyring = kernel_source.sign(tmp_path, [tarball])
+    asked = dict(signed, tarball_sha256=None, tarball_signature=f"{tarball}.sign", keyring=str(keyring))
+    fulfil(asked, is_check=True)
+    assert not (tmp_path / "kernel").exists()
+    with pytest.raises(GuestError, match="no base"):
+        fulfil(dict(asked, base="small"))
+    assert len(list((tmp_path / "kernel" / "proven").iterdir())) == 1
