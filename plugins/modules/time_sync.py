@@ -142,7 +142,7 @@ before:
   type: dict
   contains: &state
     service:
-      description: The service that is to keep the time; null when there is none.
+      description: The service that is to keep the time; null when it is not installed, or would not start.
       type: str
       returned: always
     installed:
@@ -165,6 +165,14 @@ before:
         - V(used) when chronyd was started with the clock of the host, V(staged) when it will be, where there is one,
           and V(none).
       type: str
+      returned: always
+    host_clock:
+      description: Whether the running kernel shows the clock of the host.
+      type: bool
+      returned: always
+    systemd:
+      description: Whether the guest is started by systemd.
+      type: bool
       returned: always
     on_hyperv:
       description: Whether the guest runs on Hyper-V now.

@@ -61,7 +61,7 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     _refuse_bad_names(wanted.servers)
     name = chosen(facts, wanted)
     if name is None:
-        return Plan(findings=(_hindered(facts, wanted) or _missing(wanted),))
+        return Plan(findings=(_hindered(facts, wanted) or _missing(facts, wanted),))
     changes = (*_configuration(facts, wanted, name), *_one_master(facts, name))
     return Plan(
         changes=changes,
@@ -83,6 +83,8 @@ def report(facts: GuestFacts, wanted: Wanted) -> dict[str, t.Any]:
         "enabled": facts.clock.enabled,
         "running": facts.clock.running,
         "reference_clock": _reference_state(facts, name),
+        "host_clock": facts.clock.has_ptp_hyperv,
+        "systemd": facts.time_services.has_systemd,
         "on_hyperv": is_on_hyperv(facts),
     }
 
@@ -297,11 +299,13 @@ def _hindered(facts: GuestFacts, wanted: Wanted) -> Finding | None:
     )
 
 
-def _missing(wanted: Wanted) -> Finding:
+def _missing(facts: GuestFacts, wanted: Wanted) -> Finding:
     if wanted.service == AUTO:
         subject, message = "chrony", "No time service is installed that would start, so nobody keeps the clock right."
     else:
         subject, message = wanted.service, f"{wanted.service} is to keep the time, and is not installed."
+    if wanted.service == catalog.NTP and catalog.NTPSEC in facts.clock.services:
+        message += " ntpsec is, which since Debian 12 the package ntp brings."
     return Finding(
         "time-service.missing",
         "warning",
