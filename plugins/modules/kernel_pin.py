@@ -88,6 +88,15 @@ options:
     description: Whether a kernel of which a trial has failed is tried again. Not for the call that confirms a trial.
     type: bool
     default: false
+  restart:
+    description:
+      - Whether a guest with a trial that is prepared (phase V(restart)) is restarted, and the trial confirmed as soon
+        as the guest is back. RV(before) is then what was found before the restart, and RV(after) what is after the
+        confirmation. Not in check mode, and not for a guest that does not run.
+      - With several guests each is confirmed by itself. With a task of its own for the restart, no guest would be
+        confirmed before all of them are back, and the trials of those that were back early would end.
+    type: bool
+    default: false
 notes:
   - A kernel that hangs before user space without a panic does not restart by itself. Reset the virtual machine; the old
     kernel starts then.
@@ -106,21 +115,12 @@ EXAMPLES = r"""
   check_mode: true
   register: kernel
 
-- name: Try the kernel that was installed beside the old one
+- name: Try the kernel that was installed beside the old one, and make it the default if it does
   rehost.hyperv.kernel_pin:
     kernel: 6.12.9+bpo-amd64
+    restart: true
   become: true
   register: kernel
-
-- name: Restart with it
-  ansible.builtin.reboot:
-  become: true
-  when: kernel.after.phase == 'restart'
-
-- name: Confirm it
-  rehost.hyperv.kernel_pin:
-    kernel: 6.12.9+bpo-amd64
-  become: true
 
 - name: Let apt and the boot loader decide again
   rehost.hyperv.kernel_pin:

@@ -30,6 +30,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "trial": {"type": "bool", "default": True},
     "trial_limit": {"type": "int", "default": 300},
     "retry": {"type": "bool", "default": False},
+    "restart": {"type": "bool", "default": False},  # what the action plugin does
 }
 PARTS = frozenset({"hypervisor", "kernels", "images", "initramfs", "storage", "packages"})
 _SHORTEST, _LONGEST = 30, 86400  # seconds
