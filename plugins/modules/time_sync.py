@@ -48,7 +48,7 @@ options:
 notes:
   - On another hypervisor, and in an image, everything is staged.
   - Where C(chrony.conf) has a C(makestep) behind C(confdir) (Debian 11 and 12), C(chronyc) tells chronyd after each
-    start; the C(makestep) in the file stays.
+    start, and without systemd a block at the end of the file does; the C(makestep) in the file stays.
 seealso:
   - module: rehost.hyperv.time_sync_info
   - module: rehost.hyperv.clocksource

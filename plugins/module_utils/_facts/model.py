@@ -234,6 +234,7 @@ class TimeServices:
     own_units: tuple[tuple[str, str | None], ...] = ()  # what lies in /etc/systemd/system: service, target of a link
     wanted: tuple[str, ...] = ()  # services that a target of systemd wants
     start_links: tuple[tuple[str, str], ...] = ()  # links of run levels that start one, with their targets
+    stop_links: tuple[tuple[str, str], ...] = ()  # and those of the same run levels that stop one
     files: tuple[TextFile, ...] = ()  # configuration, and what this collection added to it
     link: str | None = None  # target of the one by which chronyd finds the reference clock
     written_ns: tuple[tuple[str, int], ...] = ()  # when each of the files was written

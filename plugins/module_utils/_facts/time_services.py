@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from .._catalog import time_services as catalog
+from .clock import starts_by_systemd
 from .model import Problem, TextFile, TimeServices
 from .sysfs import KernelReader
 
@@ -19,7 +20,7 @@ if t.TYPE_CHECKING:
 _UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system")
 _OWN_UNITS = "/etc/systemd/system"
 _RUN_LEVELS = "2345"
-_START = re.compile(r"S\d\d(.+)")
+_LINK = re.compile(r"([SK])\d\d(.+)")
 
 
 def gather(root: Root, note: t.Callable[[Problem], None]) -> TimeServices:
@@ -27,11 +28,12 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> TimeServices:
     reader = KernelReader(root, note)
     files = tuple(_files(reader))
     return TimeServices(
-        has_systemd=reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init"),
+        has_systemd=starts_by_systemd(reader),
         units=tuple(_units(reader)),
         own_units=tuple(_own_units(reader)),
         wanted=tuple(_wanted(reader)),
-        start_links=tuple(_start_links(reader)),
+        start_links=tuple(_links(reader, "S")),
+        stop_links=tuple(_links(reader, "K")),
         files=files,
         link=reader.attempt(catalog.RUN_LINK, lambda: root.read_link(catalog.RUN_LINK)),
         written_ns=tuple(_times(reader, [file.path for file in files], follow=True)),
@@ -68,14 +70,15 @@ def _wanted(reader: KernelReader) -> t.Iterator[str]:
             yield name
 
 
-def _start_links(reader: KernelReader) -> t.Iterator[tuple[str, str]]:
+def _links(reader: KernelReader, letter: str) -> t.Iterator[tuple[str, str]]:
     for level in _RUN_LEVELS:
         for name in reader.names(f"/etc/rc{level}.d"):
-            match = _START.fullmatch(name)
-            path = f"/etc/rc{level}.d/{name}"
-            target = _target(reader, path) if match and match.group(1) in catalog.SERVICES else None
-            if target is not None:
-                yield path, target
+            match = _LINK.fullmatch(name)
+            if match and match.group(1) == letter and match.group(2) in catalog.SERVICES:
+                path = f"/etc/rc{level}.d/{name}"
+                target = _target(reader, path)
+                if target is not None:
+                    yield path, target
 
 
 def _files(reader: KernelReader) -> t.Iterator[TextFile]:

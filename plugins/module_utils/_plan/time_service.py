@@ -12,6 +12,7 @@ include no others.
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import typing as t
 
 from .._catalog import time_services as catalog
@@ -22,7 +23,7 @@ from .clocksource import kernel_version
 from .model import Change, FileChange, Finding, LinkChange, Plan
 
 if t.TYPE_CHECKING:
-    from .._facts.model import GuestFacts
+    from .._facts.model import GuestFacts, TimeServices
     from .._formats.time_daemon_conf import Document
 
 AUTO = "auto"
@@ -30,6 +31,7 @@ AUTO = "auto"
 _HEADER = "# Hyper-V guest. Written by rehost.hyperv.time_sync, which replaces this file.\n"
 _OWN_UNITS = "/etc/systemd/system"
 _MASK = "/dev/null"
+_START = "S20"  # behind the network and the log, in whatever numbers a release counts
 _TARGETS = {catalog.TIMESYNCD: "sysinit.target"}
 _SOURCES = ("server", "servers", "pool", "peer")
 _OTHER_FILES = ("sourcedir", "confdir", "include", "includefile")
@@ -154,9 +156,11 @@ def _chrony(facts: GuestFacts, wanted: Wanted) -> t.Iterator[Change]:
     )
     reason = "chronyd steps the clock after a pause" + (", and follows the host's" if uses_clock else "")
     if _reads_parts(document):
-        yield from _block(facts, catalog.CHRONY, (), "it stands in a file of its own")
-        yield from _own_file(facts, catalog.CHRONY_PART, "".join(f"{line}\n" for line in lines), reason)
         is_overridden = not steps_always and _steps_after_parts(document)
+        is_last = is_overridden and not facts.time_services.has_systemd
+        block = (catalog.STEP_LINE,) if is_last else ()
+        yield from _block(facts, catalog.CHRONY, block, reason if is_last else "it stands in a file of its own")
+        yield from _own_file(facts, catalog.CHRONY_PART, "".join(f"{line}\n" for line in lines), reason)
         command = f"ExecStartPost=-+/usr/bin/chronyc {catalog.STEP_LINE}"
         text = f"{_STEP_AFTER_CONF}[Service]\n{command}\n" if is_overridden and facts.time_services.has_systemd else ""
         yield from _own_file(facts, catalog.CHRONY_UNIT_PART, text, "chronyd steps the clock after a pause")
@@ -259,6 +263,7 @@ def _one_master(facts: GuestFacts, name: str) -> t.Iterator[Change]:
     others = [other for other in facts.clock.enabled if other != name]
     if not services.has_systemd:
         yield from _not_started(services.start_links, others)
+        yield from _started(services, name)
         return
     for other in others:
         path = f"{_OWN_UNITS}/{other}.service"
@@ -272,14 +277,32 @@ def _one_master(facts: GuestFacts, name: str) -> t.Iterator[Change]:
         yield LinkChange(path, None, unit, f"{name} is to start with the guest")
 
 
+def _started(services: TimeServices, name: str) -> t.Iterator[Change]:
+    """The links that start it, where no run level has one; it is the same that is stopped there, if any is."""
+    if any(_service_of(path) == name for path, _target in services.start_links):
+        return
+    reason = f"{name} is to start with the guest"
+    stopping = [(path, target) for path, target in services.stop_links if _service_of(path) == name]
+    for path, target in stopping:
+        yield LinkChange(path, target, None, reason)
+    places = [(posixpath.dirname(path), target) for path, target in stopping]
+    for directory, target in places or [(f"/etc/rc{level}.d", f"../init.d/{name}") for level in "2345"]:
+        yield LinkChange(f"{directory}/{_START}{name}", None, target, reason)
+
+
 def _not_started(links: tuple[tuple[str, str], ...], others: list[str]) -> t.Iterator[Change]:
     for path, target in links:
-        directory, name = path.rsplit("/", 1)
-        if name[3:] in others:
+        name = _service_of(path)
+        if name in others:
             reason = "another service sets the clock"
             yield LinkChange(path, target, None, reason)
             # where no link is left, the package's next version would make new ones
-            yield LinkChange(f"{directory}/K01{name[3:]}", None, target, reason)
+            yield LinkChange(f"{posixpath.dirname(path)}/K01{name}", None, target, reason)
+
+
+def _service_of(link: str) -> str:
+    """The service that a link of a run level, as S20chrony, starts or stops."""
+    return posixpath.basename(link)[3:]
 
 
 # -- findings

@@ -49,6 +49,7 @@ def test_links_of_run_levels_are_found_and_others_are_not(tmp_path: pathlib.Path
     )
     assert not found.has_systemd
     assert found.start_links == (("/etc/rc2.d/S02ntp", "../init.d/ntp"),)
+    assert found.stop_links == (("/etc/rc3.d/K01ntp", "../init.d/ntp"),)
 
 
 def test_configuration_is_read_also_through_the_link_of_the_rules(tmp_path: pathlib.Path) -> None:

@@ -317,6 +317,26 @@ def test_without_systemd_the_links_of_the_others_stop_instead_of_start(tmp_path:
     assert sorted(path.name for path in (tmp_path / "etc/rc2.d").iterdir()) == ["K01ntp", "S02chrony"]
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_without_systemd_the_chosen_one_starts_with_the_guest(tmp_path: pathlib.Path, stopped: bool) -> None:
+    manifest = SYSVINIT + SCRIPTS["chrony"] + PROGRAMS + f"=== /etc/chrony/chrony.conf\n{CONF_10}"
+    if stopped:
+        manifest += "".join(f"=== /etc/rc{level}.d/K01chrony -> ../init.d/chrony\n" for level in "235")
+    guest = Guest(tmp_path, manifest, "3.2.0-6-amd64")
+    guest.change(Wanted())
+    links = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("etc/rc?.d/*"))
+    assert links == [f"etc/rc{level}.d/S20chrony" for level in ("235" if stopped else "2345")]
+    assert guest.root.read_link("/etc/rc3.d/S20chrony") == "../init.d/chrony"
+
+
+def test_without_systemd_a_makestep_behind_conf_d_is_overruled_at_the_end_of_the_file(tmp_path: pathlib.Path) -> None:
+    manifest = SYSVINIT + SCRIPTS["chrony"] + PROGRAMS + f"=== /etc/chrony/chrony.conf\n{CONF_12}"
+    guest = Guest(tmp_path, manifest)
+    guest.change(Wanted())
+    assert guest.text("/etc/chrony/chrony.conf").split("\n")[-3] == catalog.STEP_LINE
+    assert not (tmp_path / catalog.CHRONY_UNIT_PART.lstrip("/")).exists()
+
+
 # -- what is to be said of a running guest
 
 
