@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
+import subprocess
 import typing as t
 
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import apply
@@ -110,6 +112,7 @@ class Machine:
         self.path = path
         self.running = running
         self.starts = 0
+        self.cmdline = ""
         self.started: list[str] = []
         self.offered: tuple[apt_cache.Offer, ...] = ()
         self.is_live = True
@@ -147,6 +150,20 @@ class Machine:
             return again
         return found
 
+    def update_grub(self, versions: t.Sequence[str]) -> None:
+        """Makes the menu anew: with the default of the settings, and what the executable snippets print."""
+        setting = self.path / "etc/default/grub.d/zz-rehost-hyperv-kernel.cfg"
+        default = setting.read_text().rpartition('="')[2].rstrip('"\n') if setting.exists() else "0"
+        text = menu(versions, default)
+        for snippet in sorted((self.path / "etc/grub.d").glob("*")):
+            if os.access(snippet, os.X_OK):
+                name = f"/etc/grub.d/{snippet.name}"
+                printed = subprocess.run([snippet], stdout=subprocess.PIPE, check=True, text=True).stdout
+                text += f"\n### BEGIN {name} ###\n{printed}### END {name} ###\n"
+        file = self.path / "boot/grub/grub.cfg"
+        file.chmod(0o644)
+        file.write_text(text)
+
     def restart(self, broken: t.Collection[str] = ()) -> str:
         """As GRUB starts it. A broken kernel panics, which restarts it when it is told so, and else is left there until
         it is reset."""
@@ -163,6 +180,7 @@ class Machine:
             if block is not None and "next_entry" in (held or {}):
                 env.write_text(grubenv.render(grubenv.with_value(block, "next_entry", None)))
             self.running = entry.kernel.path.rpartition("/vmlinuz-")[2]
+            self.cmdline = entry.kernel.command_line
             self.started.append(self.running)
             if self.running not in broken:
                 return self.running

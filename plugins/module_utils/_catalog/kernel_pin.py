@@ -22,6 +22,10 @@ GUARD_SCRIPT = "/etc/init.d/rehost-hyperv-kernel-trial"
 GUARD_STARTED = "/etc/rcS.d/S99rehost-hyperv-kernel-trial"
 """The same two for sysvinit."""
 LOG = "/var/log/rehost-hyperv-kernel-trial.log"
+GRUB_SNIPPET = "/etc/grub.d/42_rehost-hyperv-kernel-trial"
+"""Prints the trial's menu entry for update-grub, between marks with this path, after all others. Without it the entry
+would be gone from a menu that is made anew before the trial starts, and GRUB takes the first entry for one that is
+gone: the newest kernel, unguarded."""
 TRIAL_ENTRY = "rehost-hyperv-kernel-trial"
 """Id of the menu entry, and name of the kernel argument by which the guard knows a trial."""
 

@@ -29,6 +29,7 @@ _FILES = (
     catalog.GUARD,
     catalog.GUARD_UNIT,
     catalog.GUARD_SCRIPT,
+    catalog.GRUB_SNIPPET,
 )
 _LINKS = (catalog.GUARD_WANTED, catalog.GUARD_STARTED)
 _LOG_SIZE = 4096  # bytes of its end

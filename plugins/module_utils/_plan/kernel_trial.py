@@ -28,7 +28,10 @@ GRUBENV = "/boot/grub/grubenv"
 ARGUMENTS = f"panic=10 oops=panic softlockup_panic=1 rd.shell=0 rd.emergency=reboot {catalog.TRIAL_ENTRY}"
 """initramfs-tools restarts the guest after a panic= of seconds as well, where it does not find the root; dracut by its
 own two."""
-_BLOCK = catalog.TRIAL_ENTRY
+_SNIPPET = """#!/bin/sh
+exec tail -n +4 "$0"
+# Written by rehost.hyperv.kernel_pin, which removes this file when the trial of a kernel is over.
+"""
 _EMPTY = "# GRUB Environment Block\n" + "#" * (grubenv.SIZE - len("# GRUB Environment Block\n"))
 
 # It ends when it is removed, which is the confirmation. dash and busybox run it, without anything below /usr.
@@ -136,8 +139,9 @@ def changes(facts: GuestFacts, trial: Trial, reason: str) -> tuple[Change, ...]:
     )
     found: list[Change | None] = [
         *kernel_default.changes(
-            facts.boot, trial.fallback, reason, lambda text: grub_default.with_block(text, _BLOCK, copy)
+            facts.boot, trial.fallback, reason, lambda text: grub_default.with_block(text, catalog.GRUB_SNIPPET, copy)
         ),
+        _file(facts, catalog.GRUB_SNIPPET, _SNIPPET + copy, reason, 0o755),
         *_guard(facts, trial, reason),
         _file(facts, catalog.TRIAL, kernel_trial.render(trial), reason),
         _next_entry(facts.boot, catalog.TRIAL_ENTRY, reason),
@@ -147,13 +151,13 @@ def changes(facts: GuestFacts, trial: Trial, reason: str) -> tuple[Change, ...]:
 
 def without_entry(text: str) -> str:
     """A menu without the entry of a trial."""
-    return grub_default.with_block(text, _BLOCK, None)
+    return grub_default.with_block(text, catalog.GRUB_SNIPPET, None)
 
 
 def cleaned(facts: GuestFacts, reason: str, record: Trial | None = None) -> tuple[Change, ...]:
     """What removes a trial, but for its entry in the menu. C(record) is what is left of it."""
     packages = facts.packages
-    paths = (catalog.GUARD, catalog.GUARD_UNIT, catalog.GUARD_SCRIPT)
+    paths = (catalog.GRUB_SNIPPET, catalog.GUARD, catalog.GUARD_UNIT, catalog.GUARD_SCRIPT)
     found: list[Change | None] = [_next_entry(facts.boot, None, reason)]
     found += [LinkChange(path, target, None, reason) for path, target in packages.links]
     found += [_file(facts, path, None, reason) for path in paths]

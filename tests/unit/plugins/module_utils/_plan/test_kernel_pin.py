@@ -66,6 +66,22 @@ def test_the_next_update_grub_makes_the_same_default(tmp_path: pathlib.Path) -> 
     assert text(machine, catalog.GRUB_SETTING).endswith(f'GRUB_DEFAULT="{advanced_id(NEW)}"\n')
 
 
+def test_a_trial_outlives_an_update_grub_before_it_starts(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    staged = text(machine, "/boot/grub/grub.cfg")
+    machine.update_grub([NEW, OLD])
+    # nothing but the empty line before the block is another one
+    assert text(machine, "/boot/grub/grub.cfg").replace("\n\n", "\n") == staged
+    assert machine.step(named(NEW)).changes == ()
+    assert machine.restart() == NEW
+    assert catalog.TRIAL_ENTRY in machine.cmdline
+    assert machine.run(named(NEW)).phase == "done"
+    machine.update_grub([NEW, OLD])
+    assert catalog.TRIAL_ENTRY not in text(machine, "/boot/grub/grub.cfg")
+    assert machine.restart() == NEW
+
+
 def test_after_a_panic_the_old_kernel_starts_and_the_new_one_is_not_tried_again(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path)
     machine.run(named(NEW))
