@@ -61,8 +61,11 @@ minutes that the guest was paused would take two hours."""
 
 REFCLOCK_INCLUDE = f"include {RUN_LINK[:-1]}[{RUN_LINK[-1]}]/refclock.conf"
 """chronyd ends when it cannot open a reference clock, or a file that is included by its name; a pattern may match
-nothing (since 2.2). The pattern stands where AppArmor's profile lets chronyd list a directory, and what it leads to
+nothing (since FIRST_CHRONY_WITH_PATTERNS). The pattern stands where AppArmor's profile lets chronyd list a directory, and what it leads to
 lies below /etc/chrony again, where the profile lets it read."""
+
+FIRST_CHRONY_WITH_PATTERNS = "2.2"
+"""Before (Debian 8 has 1.30) chronyd takes the pattern for a name, and does not start."""
 
 _WHEN_ADDED = 'ACTION=="add", SUBSYSTEM=="ptp", ENV{REHOST_HYPERV}=="1", '
 CLOCK_RULE_LINES = (

@@ -240,6 +240,7 @@ class TimeServices:
     written_ns: tuple[tuple[str, int], ...] = ()  # when each of the files was written
     started_ns: tuple[tuple[str, int], ...] = ()  # when systemd started a service last
     implicit: str | None = None  # parameter of hv_utils, Y: it sets the clock also without a pause
+    chrony_version: str | None = None  # of the package
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from .._catalog import time_services as catalog
+from . import packages
 from .clock import starts_by_systemd
 from .model import Problem, TextFile, TimeServices
 from .sysfs import KernelReader
@@ -39,7 +40,14 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> TimeServices:
         written_ns=tuple(_times(reader, [file.path for file in files], follow=True)),
         started_ns=tuple(_started(reader)),
         implicit=reader.line(catalog.IMPLICIT),
+        chrony_version=_chrony_version(reader, files),
     )
+
+
+def _chrony_version(reader: KernelReader, files: tuple[TextFile, ...]) -> str | None:
+    if not any(file.path == catalog.CONFIGURATIONS[catalog.CHRONY] for file in files):
+        return None
+    return dict(packages.unpacked(reader, ("chrony",))).get("chrony")
 
 
 def _units(reader: KernelReader) -> t.Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ import typing as t
 
 from .._catalog import time_services as catalog
 from .._errors import GuestError
-from .._formats import time_daemon_conf, unit_file
+from .._formats import dpkg_status, time_daemon_conf, unit_file
 from . import hypervisor
 from .clocksource import kernel_version
 from .model import Change, FileChange, Finding, LinkChange, Plan
@@ -181,7 +181,14 @@ def _uses_reference_clock(facts: GuestFacts, wanted: Wanted) -> bool:
         directive.name == "refclock" and directive.arguments[:1] == ("PHC",)
         for directive in _foreign_directives(document)
     )
-    return wanted.reference_clock and _newest_kernel(facts) >= catalog.FIRST_KERNEL_WITH_PTP and not has_own
+    has_clock = _newest_kernel(facts) >= catalog.FIRST_KERNEL_WITH_PTP
+    return wanted.reference_clock and has_clock and not has_own and not _has_old_chrony(facts)
+
+
+def _has_old_chrony(facts: GuestFacts) -> bool:
+    """Whether chronyd knows no patterns of files to include."""
+    version = facts.time_services.chrony_version
+    return version is not None and dpkg_status.compare_versions(version, catalog.FIRST_CHRONY_WITH_PATTERNS) < 0
 
 
 def _newest_kernel(facts: GuestFacts) -> tuple[int, ...]:
@@ -421,6 +428,15 @@ def _reference_findings(facts: GuestFacts, wanted: Wanted, name: str) -> t.Itera
             name,
             f"{name} cannot use the clock of the host ({catalog.PTP_HYPERV}) as a reference; chrony can.{fallback}",
             "Use chrony: the role guest_time with guest_time_service: chrony.",
+        )
+    elif _has_old_chrony(facts):
+        yield Finding(
+            "time-service.no-reference-clock",
+            "info",
+            name,
+            f"chrony {facts.time_services.chrony_version} cannot be told of the clock of the host so that it also"
+            f" starts without one; chrony {catalog.FIRST_CHRONY_WITH_PATTERNS} and later can.{fallback}",
+            "A newer chrony has the reference clock.",
         )
     elif is_on_hyperv(facts) and not facts.clock.has_ptp_hyperv:
         yield Finding(

@@ -79,3 +79,12 @@ def test_the_start_of_a_service_is_the_time_of_the_link_itself(tmp_path: pathlib
 
 def test_whether_hv_utils_sets_the_clock_is_known(tmp_path: pathlib.Path) -> None:
     assert gather("=== /sys/module/hv_utils/parameters/timesync_implicit\nY\n", tmp_path).implicit == "Y"
+
+
+@pytest.mark.parametrize(("state", "version"), [("installed", "1.30-2+deb8u2"), ("config-files", None)])
+def test_the_version_of_chrony_is_that_of_a_package_that_is_there(
+    state: str, version: str, tmp_path: pathlib.Path
+) -> None:
+    status = f"Package: chrony\nStatus: install ok {state}\nVersion: 1.30-2+deb8u2\n"
+    manifest = f"=== /etc/chrony/chrony.conf\nrtcsync\n=== /var/lib/dpkg/status\n{status}"
+    assert gather(manifest, tmp_path).chrony_version == version

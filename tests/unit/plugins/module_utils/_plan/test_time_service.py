@@ -193,6 +193,24 @@ def test_a_kernel_without_the_device_gets_no_reference_clock_and_is_told_what_is
     assert "first minutes after the start hv_utils sets the clock" in finding.message
 
 
+@pytest.mark.parametrize(("version", "has_clock"), [("1.30-2+deb8u2", False), ("2.2-1", True), ("4.3-2", True)])
+def test_a_chronyd_that_knows_no_patterns_gets_no_reference_clock(
+    tmp_path: pathlib.Path, version: str, has_clock: bool
+) -> None:
+    """It takes the pattern for a name, and does not start."""
+    guest = Guest(tmp_path, SYSTEMD + installed("chrony", CONF_10))
+    guest.change(Wanted())
+    status = f"Package: chrony\nStatus: install ok installed\nVersion: {version}\n"
+    guest_tree.build(f"=== /var/lib/dpkg/status\n{status}", tmp_path)
+    guest.change(Wanted())
+    held = [catalog.CLOCK_RULES, catalog.REFCLOCK, catalog.RUN_LINK]
+    assert [path for path in held if (tmp_path / path[1:]).is_symlink() or (tmp_path / path[1:]).exists()] == (
+        held if has_clock else []
+    )
+    assert (catalog.REFCLOCK_INCLUDE in guest.text("/etc/chrony/chrony.conf")) is has_clock
+    assert ("time-service.no-reference-clock" in ids(plan(guest.look(), Wanted()))) is not has_clock
+
+
 @pytest.mark.parametrize("conf", ["refclock PHC /dev/ptp_hyperv poll 3\n", "refclock PHC /dev/ptp0\n"])
 def test_a_reference_clock_of_the_administrator_stays_the_only_one(tmp_path: pathlib.Path, conf: str) -> None:
     found = Guest(tmp_path, SYSTEMD + installed("chrony", CONF_12 + conf)).change(Wanted())
