@@ -221,7 +221,8 @@ before:
       type: str
       returned: always
     origin:
-      description: Where it comes from, one of V(installed), V(release), V(backports), V(package).
+      description: Where it comes from, one of V(installed), V(release), V(backports), V(package), and V(other)
+        for a source that is not of the guest's release, from which a kernel is taken only by name.
       type: str
       returned: always
     why:

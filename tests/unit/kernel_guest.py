@@ -133,7 +133,14 @@ class Machine:
             boot_id=f"start-{self.starts}",
             has_systemd=True,
         )
-        system = dataclasses.replace(facts.system, running_kernel=self.running, architecture="amd64")
+        system = dataclasses.replace(
+            facts.system,
+            id="debian",
+            version_id="12",
+            codename="bookworm",
+            running_kernel=self.running,
+            architecture="amd64",
+        )
         return dataclasses.replace(facts, is_live=self.is_live, packages=packages, system=system)
 
     def step(self, wanted: Wanted) -> Step:

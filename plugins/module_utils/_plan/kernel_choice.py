@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .._catalog import kernel_pin as catalog
@@ -15,8 +16,11 @@ from .model import Finding
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
+    from .._formats import apt_cache
 
-INSTALLED, RELEASE, BACKPORTS, BROUGHT = "installed", "release", "backports", "package"
+INSTALLED, RELEASE, BACKPORTS, BROUGHT, OTHER = "installed", "release", "backports", "package", "other"
+_SUITE = re.compile(r"([a-z]+)(?:-security|-updates|/updates|-lts|(-backports(?:-sloppy)?))?")
+_ALIAS = re.compile(r"(?:old)*stable")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +59,13 @@ def choose(facts: GuestFacts, wanted: Wanted, brought: t.Sequence[Candidate] = (
     known = candidates(facts, brought)
     if wanted.kernel is not None:
         named = [one for one in known if wanted.kernel in (one.release, one.version)]
-        named = _of_flavour(named, wanted.flavour) if wanted.flavour else named
+        if wanted.flavour:
+            named = _of_flavour(named, wanted.flavour)
+        elif len({kernel_release.flavour(one.release) for one in named}) > 1:
+            several, flavour = named, _usual_flavour(facts)
+            named = _of_flavour(several, flavour)
+            if not named:
+                return Choice(None, "", (_several(wanted.kernel, flavour, several),))
         if not named:
             return Choice(
                 None, "", (_none_offered(facts, wanted, f"{wanted.kernel} is neither installed nor offered"),)
@@ -63,11 +73,10 @@ def choose(facts: GuestFacts, wanted: Wanted, brought: t.Sequence[Candidate] = (
         taken = _newest(named)
         bad = _defect(facts, taken)
         return Choice(taken, f"{taken.release} is asked for by name", (_known_bad(taken, bad),) if bad else ())
-    reference = _reference(facts)
-    flavour = wanted.flavour or (kernel_release.flavour(reference) if reference else None)
+    flavour = wanted.flavour or _usual_flavour(facts)
     at_hand = {(one.release, one.version) for one in brought}
     fitting = [one for one in known if (one.release, one.version) in at_hand] or _of_flavour(known, flavour)
-    fitting = [one for one in fitting if wanted.backports or one.origin != BACKPORTS]
+    fitting = [one for one in fitting if one.origin != OTHER and (wanted.backports or one.origin != BACKPORTS)]
     enough = [one for one in fitting if _is_enough(one, wanted)]
     good = [one for one in enough if not _defect(facts, one)]
     if not good:
@@ -107,12 +116,13 @@ def candidates(facts: GuestFacts, brought: t.Sequence[Candidate] = ()) -> tuple[
             name = package.name if package else None
             found[kernel.version, version] = Candidate(kernel.version, name, version, INSTALLED)
     offered = [
-        Candidate(release, offer.name, offer.version, BACKPORTS if "-backports" in offer.suite else RELEASE)
+        Candidate(release, offer.name, offer.version, _origin(facts, offer))
         for offer in facts.packages.offered
         for release in (kernel_release.of_package(offer.name),)
         if release is not None
     ]
-    for one in (*brought, *offered):
+    # what two suites have is of the nearer one
+    for one in (*brought, *sorted(offered, key=lambda one: (RELEASE, BACKPORTS, OTHER).index(one.origin))):
         found.setdefault((one.release, one.version), one)
     return tuple(found.values())
 
@@ -158,6 +168,29 @@ def _reference(facts: GuestFacts) -> str | None:
     return kernel_default.current(facts.boot)
 
 
+def _usual_flavour(facts: GuestFacts) -> str | None:
+    reference = _reference(facts)
+    return kernel_release.flavour(reference) if reference else None
+
+
+def _origin(facts: GuestFacts, offer: apt_cache.Offer) -> str:
+    """Whether a source is that of the guest's release. Others (testing, proposed-updates, somebody's own) may be there
+    at a priority at which apt would take nothing from them by itself."""
+    match = _SUITE.fullmatch(offer.suite.rpartition("/")[0])
+    known = kernel_support.release_of(facts)
+    name = match.group(1) if match else ""
+    codenames = {facts.system.codename, known.codename if known else None}
+    if match is None:
+        return OTHER
+    origin = BACKPORTS if match.group(2) else RELEASE
+    if name in codenames:
+        return origin
+    # an alias moves on to the next release, and the guest does not by itself
+    series = (known.backports if origin == BACKPORTS else known.kernel) if known else None
+    is_of_series = known is None or (series and re.match(rf"{re.escape(series.series)}(?![0-9])", offer.version))
+    return origin if _ALIAS.fullmatch(name) and is_of_series else OTHER
+
+
 def _of_flavour(known: t.Iterable[Candidate], flavour: str | None) -> list[Candidate]:
     return [one for one in known if kernel_release.flavour(one.release) == flavour]
 
@@ -197,6 +230,17 @@ def _known_bad(one: Candidate, why: str) -> Finding:
         one.release,
         f"{one.release} ({one.version}) is asked for by name, and has a known defect on Hyper-V: {why}.",
         "Choose another one, or none: the best that is offered is then taken.",
+    )
+
+
+def _several(version: str, flavour: str | None, named: t.Iterable[Candidate]) -> Finding:
+    return Finding(
+        "kernel.none-offered",
+        "error",
+        version,
+        f"The version {version} is that of several kernels, and none is of the flavour {flavour or 'of the guest'}:"
+        f" {', '.join(sorted({one.release for one in named}))}.",
+        "Name one of them, or its flavour.",
     )
 
 

@@ -16,6 +16,9 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_choice 
     Wanted,
     choose,
 )
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_choice import (
+    OTHER as OTHER_SUITE,
+)
 from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import CLOUD, NEW, OLD, Machine
 
 NEWER = Offer("linux-image-6.1.0-51-amd64", "6.1.177-1", "bookworm/main")
@@ -62,8 +65,57 @@ def test_what_is_not_to_be_had_is_said(machine: Machine) -> None:
 
 def test_a_kernel_by_name_is_taken_from_anywhere(machine: Machine) -> None:
     assert taken(machine, kernel=NEW) == (NEW, BACKPORTS)
-    assert taken(machine, kernel="6.1.177-1") in (("6.1.0-51-amd64", RELEASE), ("6.1.0-51-cloud-amd64", RELEASE))
+    assert taken(machine, kernel="6.1.177-1") == ("6.1.0-51-amd64", RELEASE)
     assert taken(machine, kernel="6.1.177-1", flavour="cloud-amd64") == ("6.1.0-51-cloud-amd64", RELEASE)
+
+
+def test_a_version_of_several_flavours_is_that_of_the_guest_or_none(machine: Machine) -> None:
+    rt = Offer("linux-image-6.1.0-51-rt-amd64", "6.1.177-1", "bookworm/main")
+    machine.offered = (rt, OTHER, NEWER)
+    assert taken(machine, kernel="6.1.177-1") == ("6.1.0-51-amd64", RELEASE)
+    machine.offered = (rt, OTHER)
+    found = choose(machine.look(), Wanted(kernel="6.1.177-1"))
+    assert found.kernel is None
+    assert "6.1.0-51-cloud-amd64, 6.1.0-51-rt-amd64" in found.findings[0].message
+    machine.offered = (rt,)
+    assert taken(machine, kernel="6.1.177-1") == ("6.1.0-51-rt-amd64", RELEASE)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        "testing/main",
+        "unstable/main",
+        "sid/main",
+        "experimental/main",
+        "trixie/main",
+        "trixie-backports/main",
+        "bookworm-proposed-updates/main",
+        "stable/main",
+        "testing-backports/main",
+        "",
+    ],
+)
+def test_what_is_not_of_the_release_is_taken_only_by_name(machine: Machine, suite: str) -> None:
+    far = Offer("linux-image-6.19.3+deb14-amd64", "6.19.3-1", suite)
+    machine.offered = (NEWER, far)
+    assert taken(machine, backports=True) == ("6.1.0-51-amd64", RELEASE)
+    assert taken(machine, kernel="6.19.3+deb14-amd64") == ("6.19.3+deb14-amd64", OTHER_SUITE)
+    assert taken(machine, kernel="6.19.3-1") == ("6.19.3+deb14-amd64", OTHER_SUITE)
+
+
+def test_an_alias_that_has_moved_on_is_another_release(machine: Machine) -> None:
+    machine.offered = (NEWER, Offer("linux-image-6.12.95+deb13-amd64", "6.12.95-1", "stable/main"))
+    assert taken(machine, backports=True) == ("6.1.0-51-amd64", RELEASE)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    ["bookworm", "bookworm-security", "bookworm-updates", "bookworm/updates", "stable", "oldstable-security"],
+)
+def test_the_suites_of_the_release_count_as_it(machine: Machine, suite: str) -> None:
+    machine.offered = (NEWER._replace(suite="sid/main"), NEWER._replace(suite=f"{suite}/main"))
+    assert taken(machine) == ("6.1.0-51-amd64", RELEASE)
 
 
 def test_a_newer_kernel_without_a_known_defect_goes_before_an_older_one_with_it(tmp_path: pathlib.Path) -> None:
