@@ -150,6 +150,12 @@ before:
       description: Why it is right or wrong.
       type: str
       returned: always
+    restart_needed:
+      description:
+        - Whether the boot loader gives the kernel other arguments that decide on it than the running kernel got, as after
+          a change without a restart.
+      type: bool
+      returned: always
 after:
   description: The same as RV(before), after the changes.
   returned: success

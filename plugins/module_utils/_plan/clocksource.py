@@ -89,6 +89,7 @@ class Verdict:
     expected: str | None  # the best one; of a guest that is not running, on Hyper-V as far as it is known
     forced_by: tuple[str, ...]  # arguments of the running kernel that decide on the clocksource
     reason: str
+    restart_needed: bool  # at its next start the kernel gets other arguments that decide on it
 
     def report(self) -> dict[str, t.Any]:
         return dataclasses.asdict(self)
@@ -108,7 +109,8 @@ def judge(facts: GuestFacts) -> Verdict:
     platform = name.container_on or name.name
 
     def verdict(is_right: bool | None, expected: str | None, reason: str) -> Verdict:
-        return Verdict(is_right, clock.current, clock.available, expected, forced_by, reason)
+        restart_needed = _starts_otherwise(facts, forced_by)
+        return Verdict(is_right, clock.current, clock.available, expected, forced_by, reason, restart_needed)
 
     if clock.current is None:
         return verdict(None, None, "The guest is not running, or its kernel does not tell its clocksource.")
@@ -140,6 +142,13 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
             *(finding for finding in boot.findings if finding.id.startswith("boot.")),
         ),
     )
+
+
+def _starts_otherwise(facts: GuestFacts, forced_by: tuple[str, ...]) -> bool:
+    default = facts.boot.default
+    if facts.clock.cmdline is None or default is None:
+        return False
+    return {argument.text for argument in _deciding(default.cmdline)} != set(forced_by)
 
 
 def _settings(facts: GuestFacts, verdict: Verdict, wanted: Wanted) -> t.Iterator[RuntimeSetting]:

@@ -134,6 +134,27 @@ def test_what_the_running_kernel_was_told_is_shown(tmp_path: pathlib.Path) -> No
     assert found.forced_by == ("clocksource=acpi_pm", "notsc")
 
 
+@pytest.mark.parametrize(
+    ("running", "menu", "is_needed"),
+    [
+        ("ro clocksource=acpi_pm", "quiet", True),
+        ("ro notsc", "notsc", False),
+        ("ro quiet", "quiet", False),
+        ("ro quiet", "clocksource=acpi_pm", True),
+    ],
+)
+def test_a_restart_is_needed_while_the_kernel_was_told_what_the_boot_loader_does_not_say(
+    tmp_path: pathlib.Path, running: str, menu: str, is_needed: bool
+) -> None:
+    manifest = HYPERV + sources(PAGE, PAGE_KERNEL) + log(ONLY_PAGE, "6.1.0-50-amd64") + pinned(menu)
+
+    assert judge(small_guest.look(tmp_path, manifest + f"=== /proc/cmdline\n{running}\n")).restart_needed is is_needed
+
+
+def test_a_guest_that_does_not_run_needs_no_restart(tmp_path: pathlib.Path) -> None:
+    assert not judge(small_guest.look(tmp_path, HYPERV + pinned("clocksource=acpi_pm"))).restart_needed
+
+
 @given(st.text(max_size=60))
 def test_any_release_has_a_version(release: str) -> None:
     numbers = clocksource.kernel_version(release)
