@@ -26,6 +26,8 @@ options:
   directory:
     description:
       - Where downloads and builds are kept, on the build host.
+      - It is made for the user that builds alone. One that belongs to another user, or in which others can write, is
+        refused, as whoever can write there decides what the kernel is made of.
       - With O(base=hyperv-guest) a build takes up to 4 GiB there, with another base 14 GiB; when it is done only the
         packages stay, some 20 MB.
     type: path
@@ -45,6 +47,7 @@ options:
   tarball_signature:
     description:
       - A detached OpenPGP signature of O(tarball), or of what is in it, which kernel.org signs. Needs O(keyring).
+      - It is checked once for the same tarball, signature and keyring.
     type: path
   keyring:
     description: OpenPGP keys, in binary form as C(gpgv) reads them, whose signature counts.
