@@ -131,6 +131,9 @@ def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) 
         return Step(REPAIR, taken, now, f"the default stays {now}", findings=(_interrupted(taken, broken),))
     is_default = not facts.is_live and now == taken.release
     if is_proven or is_default or wanted.trial is None or kernel_default.is_fixed(facts.boot, taken.release):
+        problem, remedy = _does_not_boot(facts, taken.release) if facts.is_live and not is_proven else ("", "")
+        if problem:
+            raise GuestError(f"with {taken.release} {problem}", hint=remedy)
         return _made_default(facts, taken, is_proven)
     return _to_try(facts, wanted.trial, taken)
 
@@ -295,7 +298,7 @@ def _does_not_boot(facts: GuestFacts, version: str) -> tuple[str, str]:
         return "", ""
     on = judged.generation2 if verdict.generation == 2 else judged.generation1
     remedy = "Run rehost.hyperv.initramfs_modules, which puts in what is missing, and try again."
-    return (f"it would not start: {'; '.join(on.why)}", remedy) if on.boots is False else ("", "")
+    return (f"the guest would not start: {'; '.join(on.why)}", remedy) if on.boots is False else ("", "")
 
 
 def _space(facts: GuestFacts) -> t.Iterator[Finding]:

@@ -12,12 +12,12 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._apply.plan import a
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import OfflineRunner
 from ansible_collections.rehost.hyperv.plugins.module_utils._catalog import kernel_pin as catalog
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import gather
-from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import VmbusDevice
+from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Evidence, VmbusDevice
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats.apt_cache import Offer
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_pin, rollback
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_pin import Wanted
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
-from ansible_collections.rehost.hyperv.tests.unit import guest_tree
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest
 from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import (
     CLOUD,
     NEW,
@@ -213,6 +213,25 @@ def test_where_grub_cannot_write_no_kernel_is_tried(tmp_path: pathlib.Path, modu
     assert "trial: false" in step.findings[0].remedy
     machine.run(named(NEW, trial=None))
     assert machine.restart() == NEW
+
+
+@pytest.mark.parametrize("trial", [None, 300])
+def test_a_kernel_that_does_not_find_its_root_is_neither_tried_nor_the_default(
+    tmp_path: pathlib.Path, trial: int | None
+) -> None:
+    machine = Machine(tmp_path, extra=small_guest.kernel(NEW, image="ext4\nxen-blkfront\n"))
+    facts = machine.look()
+    evidence = (
+        Evidence("/sys/class/dmi/id/sys_vendor", "Microsoft Corporation", "hyperv", "firmware"),
+        Evidence("/sys/firmware/efi", "absent", "generation-1", "firmware"),
+    )
+    facts = dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, evidence=evidence))
+    step = kernel_pin.step(facts, named(NEW, trial=trial))
+    assert (step.phase, step.changes) == ("refused", ())
+    (finding,) = step.findings
+    assert "the guest would not start" in finding.message
+    assert "initramfs_modules" in finding.remedy
+    assert kernel_pin.step(facts, named(OLD, trial=trial)).phase == "done"
 
 
 def test_a_guest_that_does_not_run_gets_its_default_without_a_trial(tmp_path: pathlib.Path) -> None:
