@@ -152,8 +152,8 @@ before:
       returned: always
     restart_needed:
       description:
-        - Whether the boot loader gives the kernel other arguments that decide on it than the running kernel got, as after
-          a change without a restart.
+        - Whether the boot loader gives the kernel other arguments that decide on it than the running kernel got, as
+          after a change without a restart.
       type: bool
       returned: always
 after:

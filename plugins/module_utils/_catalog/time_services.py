@@ -61,8 +61,8 @@ minutes that the guest was paused would take two hours."""
 
 REFCLOCK_INCLUDE = f"include {RUN_LINK[:-1]}[{RUN_LINK[-1]}]/refclock.conf"
 """chronyd ends when it cannot open a reference clock, or a file that is included by its name; a pattern may match
-nothing (since FIRST_CHRONY_WITH_PATTERNS). The pattern stands where AppArmor's profile lets chronyd list a directory, and what it leads to
-lies below /etc/chrony again, where the profile lets it read."""
+nothing (since FIRST_CHRONY_WITH_PATTERNS). The pattern stands where AppArmor's profile lets chronyd list a directory,
+and what it leads to lies below /etc/chrony again, where the profile lets it read."""
 
 FIRST_CHRONY_WITH_PATTERNS = "2.2"
 """Before (Debian 8 has 1.30) chronyd takes the pattern for a name, and does not start."""
@@ -79,6 +79,12 @@ device was there is started again, with it; one that does not run is left alone.
 
 NTP_LINE = "tinker panic 0"
 """ntpd ends when the clock is wrong by more than 1000 s, as after a longer pause; from 128 ms it steps by itself."""
+
+DHCP_CONFIGURATIONS = {NTPSEC: "/run/ntpsec/ntp.conf.dhcp", NTP: "/run/ntp.conf.dhcp"}
+"""What the hooks of the DHCP client write where it is told of NTP servers: the configuration with those servers. ntpd
+is started with it (-c), and reads no other and no ntp.d."""
+NTPSEC_DEFAULTS = "/etc/default/ntpsec"
+"""IGNORE_DHCP=yes there keeps ntpsec from it; ntp has nothing like it."""
 
 LONGEST_POLL = 128
 """Seconds between two questions of systemd-timesyncd, which steps at the next one, else asks every 34 minutes only. It

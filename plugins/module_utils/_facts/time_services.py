@@ -90,7 +90,8 @@ def _links(reader: KernelReader, letter: str) -> t.Iterator[tuple[str, str]]:
 
 
 def _files(reader: KernelReader) -> t.Iterator[TextFile]:
-    for path in (*catalog.CONFIGURATIONS.values(), *catalog.OWN_FILES, catalog.RUN_REFCLOCK):
+    dhcp = (*catalog.DHCP_CONFIGURATIONS.values(), catalog.NTPSEC_DEFAULTS)
+    for path in (*catalog.CONFIGURATIONS.values(), *catalog.OWN_FILES, catalog.RUN_REFCLOCK, *dhcp):
         file = reader.text(path)
         if file is not None:
             yield file

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+import re
 import typing as t
 
 from .._catalog import time_services as catalog
@@ -460,6 +461,7 @@ def _service_findings(facts: GuestFacts, wanted: Wanted, name: str) -> t.Iterato
             f"{name} has no NTP servers: there is nothing to check the clock of the host by, or to fall back to.",
             "Name three or more, in servers.",
         )
+    yield from _dhcp_findings(facts, wanted, name)
     if name == catalog.OPENNTPD:
         yield Finding(
             "time-service.cannot-step",
@@ -477,6 +479,32 @@ def _service_findings(facts: GuestFacts, wanted: Wanted, name: str) -> t.Iterato
             f"hv_utils sets the clock also without a pause (timesync_implicit), beside {name}.",
             "Take timesync_implicit out of /etc/modprobe.d and the kernel's command line.",
         )
+
+
+def _dhcp_findings(facts: GuestFacts, wanted: Wanted, name: str) -> t.Iterator[Finding]:
+    path = catalog.DHCP_CONFIGURATIONS.get(name)
+    text = _text(facts, path) if path is not None and facts.is_live else None
+    if text is None or _ignores_dhcp(facts, name):
+        return
+    # ntp's is a copy of its configuration, which may have been made since this was written there
+    if all(line in text.split("\n") for line in (catalog.NTP_LINE, *_servers(wanted))):
+        return
+    yield Finding(
+        "time-service.dhcp-servers",
+        "warning",
+        path or name,
+        f"DHCP named NTP servers, and ntpd is started with {path} instead of the configuration of {name}: what is"
+        " written there has no effect.",
+        f"Write IGNORE_DHCP=yes to {catalog.NTPSEC_DEFAULTS} and restart ntpsec."
+        if name == catalog.NTPSEC
+        else f"Take ntp-servers out of what the DHCP client asks for, remove {path}, and restart ntp.",
+    )
+
+
+def _ignores_dhcp(facts: GuestFacts, name: str) -> bool:
+    defaults = _text(facts, catalog.NTPSEC_DEFAULTS) or ""
+    found = re.findall(r"^[ \t]*IGNORE_DHCP=[\"']?(\w*)", defaults, re.MULTILINE)
+    return name == catalog.NTPSEC and found[-1:] == ["yes"]
 
 
 def _has_no_servers(document: Document) -> bool:

@@ -9,7 +9,7 @@ import typing as t
 
 import jinja2.nativetypes
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 VARIABLES = pathlib.Path(__file__).parents[3] / "roles" / "guest_clock" / "vars" / "main.yml"
 SET_NOW = {"path": "/sys/devices/system/clocksource/clocksource0/current_clocksource"}
@@ -27,4 +27,5 @@ def test_a_restart_is_due_also_when_an_earlier_run_left_it_out(
     environment.tests["match"] = str.startswith
     template = yaml.safe_load(VARIABLES.read_text())["guest_clock_restart_is_due"]
     first = {"changes": changes, "after": {"restart_needed": restart_needed}}
-    assert environment.from_string(template).render(guest_clock_first=first) is is_due
+    found: t.Any = environment.from_string(template).render(guest_clock_first=first)
+    assert found is is_due

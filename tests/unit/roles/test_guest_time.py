@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 pytestmark = pytest.mark.slow
 ROLE = pathlib.Path(__file__).parents[3] / "roles" / "guest_time"

@@ -439,6 +439,30 @@ def test_without_servers_there_is_no_check(tmp_path: pathlib.Path) -> None:
     assert "time-service.no-servers" not in ids(plan(facts, Wanted(servers=SERVER)))
 
 
+DHCP = {"ntpsec": "/run/ntpsec/ntp.conf.dhcp", "ntp": "/run/ntp.conf.dhcp"}
+IGNORING = '=== /etc/default/ntpsec\nIGNORE_DHCP="yes"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "defaults", "is_told"),
+    [("ntpsec", "", True), ("ntp", "", True), ("ntp", IGNORING, True), ("ntpsec", IGNORING, False)],
+)
+def test_ntpd_that_dhcp_gave_another_configuration_is_said_to_ignore_this_one(
+    tmp_path: pathlib.Path, name: str, defaults: str, is_told: bool
+) -> None:
+    guest = Guest(tmp_path, SYSTEMD + installed(name, NTP_CONF) + f"=== {DHCP[name]}\nserver 192.0.2.1\n" + defaults)
+    found = [one.subject for one in plan(live(guest.look(), name), Wanted()).findings if "dhcp" in one.id]
+    assert found == ([DHCP[name]] if is_told else [])
+    assert "time-service.dhcp-servers" not in ids(plan(guest.look(), Wanted()))
+
+
+def test_a_configuration_of_dhcp_that_has_what_is_configured_is_as_good(tmp_path: pathlib.Path) -> None:
+    dhcp = "=== /run/ntp.conf.dhcp\ntinker panic 0\nserver 192.0.2.1\n"
+    facts = live(Guest(tmp_path, SYSTEMD + installed("ntp", NTP_CONF) + dhcp).look(), "ntp")
+    assert "time-service.dhcp-servers" not in ids(plan(facts, Wanted()))
+    assert "time-service.dhcp-servers" in ids(plan(facts, Wanted(servers=SERVER)))
+
+
 @pytest.mark.parametrize("server", ["", "a b", "ntp1\nmakestep 0 1", "ntp1;x"])
 def test_what_is_no_name_is_refused(tmp_path: pathlib.Path, server: str) -> None:
     with pytest.raises(GuestError, match="is no name"):
