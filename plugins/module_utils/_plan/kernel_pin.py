@@ -98,10 +98,14 @@ def _step(facts: GuestFacts, wanted: Wanted) -> Step:
         return _unpinned(facts)
     chosen = kernel_choice.choose(facts, wanted.choice, wanted.brought)
     now = kernel_default.current(facts.boot)
+    trial = facts.packages.trial
+    # that which is not the end of this step is said beside it
+    failed = [_trial_failed(facts, trial, ends=False)] if trial is not None and _has_just_failed(facts, trial) else []
     if chosen.kernel is None:
-        return Step(REFUSED, None, now, "", findings=chosen.findings)
+        return Step(REFUSED, None, now, "", findings=(*chosen.findings, *failed))
     taken = chosen.kernel
     found = _next(facts, wanted, taken, now)
+    failed = [] if found.phase == FAILED_TRIAL else failed
     held = {package.name for package in facts.packages.installed if package.is_held}
     own = {pin.package for pin in kernel_choice.pinned(facts) if pin.priority > 0}
     is_kept = wanted.pin and found.phase not in (REFUSED, FAILED_TRIAL)
@@ -109,9 +113,9 @@ def _step(facts: GuestFacts, wanted: Wanted) -> Step:
     pins = tuple(_pins(facts, wanted, None if found.phase == FAILED_TRIAL else taken)) if found.phase != REFUSED else ()
     return dataclasses.replace(
         found,
-        why="; ".join(text for text in (chosen.why, found.why) if text),
+        why="; ".join(text for text in (chosen.why, *[one.message for one in failed], found.why) if text),
         changes=(*found.changes, *pins),
-        findings=(*chosen.findings, *found.findings, *_dkms(facts, taken)),
+        findings=(*chosen.findings, *found.findings, *failed, *_dkms(facts, taken)),
         hold=(taken.package,) if is_kept and taken.package and is_there and taken.package not in held else (),
         release=tuple(sorted((own & held) - ({taken.package} if is_kept else set()))),
     )
@@ -119,10 +123,10 @@ def _step(facts: GuestFacts, wanted: Wanted) -> Step:
 
 def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) -> Step:
     trial = facts.packages.trial
+    judged = _judged(facts, wanted, trial, taken, now) if trial is not None else None
+    if judged is not None:
+        return judged
     is_proven = facts.is_live and facts.system.running_kernel == taken.release
-    is_open = trial is not None and (trial.state != FAILED or not (wanted.retry or is_proven))
-    if trial is not None and trial.kernel == taken.release and is_open:
-        return _judged(facts, trial, taken, now)
     broken = "dpkg was interrupted" if facts.packages.is_interrupted else ""
     if taken.origin != INSTALLED and not broken:
         return _to_install(facts, taken, now)
@@ -146,8 +150,10 @@ def _to_install(facts: GuestFacts, taken: Candidate, now: str | None) -> Step:
     stays = _fallback(facts, now, "")
     reason = f"{stays} stays the default while {taken.release} is installed"
     changes: tuple[Change, ...] = kernel_default.changes(facts.boot, stays, reason, kernel_trial.without_entry)
-    if facts.packages.trial is not None and facts.packages.trial.state != FAILED:
-        changes += kernel_trial.cleaned(facts, "another kernel is wanted than the one that was to be tried")
+    trial = facts.packages.trial
+    if trial is not None and trial.state != FAILED:
+        record = trial._replace(state=FAILED) if _has_just_failed(facts, trial) else None
+        changes += kernel_trial.cleaned(facts, "another kernel is wanted than the one that was to be tried", record)
     return Step(
         INSTALL, taken, stays, f"{stays} stays the default until {taken.release} is installed and proved", changes
     )
@@ -166,18 +172,24 @@ def _to_try(facts: GuestFacts, limit: int, taken: Candidate) -> Step:
     return Step(RESTART, taken, stays, f"the next start tries {taken.release} once; {stays} stays the default", changes)
 
 
-def _judged(facts: GuestFacts, trial: Trial, taken: Candidate, now: str | None) -> Step:
-    """A trial that was staged: not begun, passed, or failed."""
+def _judged(facts: GuestFacts, wanted: Wanted, trial: Trial, taken: Candidate, now: str | None) -> Step | None:
+    """A trial: not begun, passed, or failed. What it tried is judged also where another kernel is wanted meanwhile;
+    None when that leaves nothing to do before what is wanted."""
+    is_wanted = trial.kernel == taken.release
+    running = facts.system.running_kernel if facts.is_live else None
     if trial.state == FAILED:
+        if not is_wanted or wanted.retry or running == trial.kernel:
+            return None
         return Step(FAILED_TRIAL, taken, now, f"{now} stays the default", findings=(_trial_failed(facts, trial),))
-    running = facts.system.running_kernel
-    if facts.packages.boot_id in (None, trial.boot):
-        changes = kernel_trial.changes(
-            facts, trial, f"{trial.kernel} is tried once; {trial.fallback} stays the default"
-        )
+    if not _has_begun(facts, trial):
+        if not is_wanted:
+            return None
         why = f"the next start tries {trial.kernel} once; {trial.fallback} stays the default"
-        return Step(RESTART, taken, trial.fallback, why, changes)
-    if running != trial.kernel:
+        reason = f"{trial.kernel} is tried once; {trial.fallback} stays the default"
+        return Step(RESTART, taken, trial.fallback, why, kernel_trial.changes(facts, trial, reason))
+    if _has_just_failed(facts, trial):
+        if not is_wanted or wanted.retry:
+            return None
         reason = f"the trial of {trial.kernel} failed"
         stays = _fallback(facts, trial.fallback, trial.kernel)
         changes = (
@@ -193,7 +205,16 @@ def _judged(facts: GuestFacts, trial: Trial, taken: Candidate, now: str | None) 
     if missing:
         finding = _unhealthy(trial, missing)
         return Step(FAILED_TRIAL, taken, trial.fallback, f"{trial.fallback} stays the default", findings=(finding,))
-    return _made_default(facts, taken, True)
+    return _made_default(facts, taken, True) if is_wanted else None
+
+
+def _has_begun(facts: GuestFacts, trial: Trial) -> bool:
+    return facts.packages.boot_id not in (None, trial.boot)
+
+
+def _has_just_failed(facts: GuestFacts, trial: Trial) -> bool:
+    """Whether this start should have been that of the trial's kernel, or came after it, and nobody has noted it yet."""
+    return trial.state != FAILED and _has_begun(facts, trial) and facts.system.running_kernel != trial.kernel
 
 
 def _made_default(facts: GuestFacts, taken: Candidate, is_proven: bool) -> Step:
@@ -374,13 +395,14 @@ def _no_trial(version: str, problem: str, remedy: str) -> Finding:
     )
 
 
-def _trial_failed(facts: GuestFacts, trial: Trial) -> Finding:
+def _trial_failed(facts: GuestFacts, trial: Trial, *, ends: bool = True) -> Finding:
+    """C(ends): whether this is where it ends, and nothing else comes in place of that kernel."""
     running = facts.system.running_kernel or "another kernel"
     log = kernel_trial.log_of(facts, trial).split("\n")[-3:]
     said = f"The trial's log says: {' / '.join(log)}" if log != [""] else "It never reached user space"
     return Finding(
         "kernel.trial-failed",
-        "error",
+        "error" if ends else "warning",
         trial.kernel,
         f"The trial of {trial.kernel} failed, and the guest is back on {running}. {said}.",
         "Look at the console and the journal of that start (journalctl -b -1), mend it, and try again with retry: true;"

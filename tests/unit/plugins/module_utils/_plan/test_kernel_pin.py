@@ -123,6 +123,56 @@ def test_a_kernel_that_failed_is_tried_again_when_that_is_asked_for(tmp_path: pa
     assert machine.run(named(NEW)).phase == "done"
 
 
+def test_the_run_that_hears_of_a_failure_may_try_again_at_once(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart(broken=[NEW])
+    heard = machine.step(named(NEW, retry=True))
+    assert [(finding.id, finding.severity) for finding in heard.findings] == [("kernel.trial-failed", "warning")]
+    assert f"the trial of {NEW} failed" in heard.why.lower().replace(NEW.lower(), NEW)
+    assert machine.run(named(NEW, retry=True)).phase == "restart"
+    assert machine.restart() == NEW
+    assert machine.run(named(NEW)).phase == "done"
+
+
+@pytest.mark.parametrize("trial", [None, 300])
+def test_a_failure_is_told_also_when_another_kernel_is_wanted_meanwhile(
+    tmp_path: pathlib.Path, trial: int | None
+) -> None:
+    machine = Machine(tmp_path, [NEW, OLD, CLOUD])
+    machine.run(named(NEW))
+    machine.restart(broken=[NEW])
+    heard = machine.step(named(CLOUD, trial=trial))
+    assert "kernel.trial-failed" in ids(heard)
+    assert machine.run(named(CLOUD, trial=trial)).phase == ("restart" if trial else "done")
+    assert machine.restart() == CLOUD
+
+
+def test_a_failure_before_another_kernel_is_installed_is_remembered(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart(broken=[NEW])
+    machine.offered = (Offer(f"linux-image-{CLOUD}", "6.1.176-1", "bookworm/main"),)
+    assert ids(machine.step(named(CLOUD))) == ["kernel.trial-failed"]
+    assert machine.run(named(CLOUD)).phase == "install"
+    assert ids(machine.step(named(NEW))) == ["kernel.trial-failed"]
+
+
+def test_a_kernel_without_its_devices_is_not_confirmed_by_a_wish_for_another(tmp_path: pathlib.Path) -> None:
+    machine = Machine(tmp_path)
+    machine.run(named(NEW))
+    machine.restart()
+    machine.offered = (Offer(f"linux-image-{CLOUD}", "6.1.176-1", "bookworm/main"),)
+    facts = machine.look()
+    adapter = VmbusDevice("a1b2", "f8615163-df3e-46c5-913f-f2d2f965ed0e", "network", None)
+    facts = dataclasses.replace(facts, hypervisor=dataclasses.replace(facts.hypervisor, vmbus=(adapter,)))
+    step = kernel_pin.step(facts, named(CLOUD))
+    assert (step.phase, step.default, ids(step)) == ("failed", OLD, ["kernel.trial-unhealthy"])
+    assert {change.path for change in step.changes} == {catalog.PREFERENCES, catalog.KEPT}
+    assert machine.run(named(CLOUD)).phase == "install"  # with its driver
+    assert machine.restart() == NEW
+
+
 def test_a_kernel_without_its_devices_is_not_confirmed(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path)
     machine.run(named(NEW))
