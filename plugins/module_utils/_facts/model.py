@@ -237,7 +237,7 @@ class TimeServices:
     stop_links: tuple[tuple[str, str], ...] = ()  # and those of the same run levels that stop one
     files: tuple[TextFile, ...] = ()  # configuration, and what this collection added to it
     link: str | None = None  # target of the one by which chronyd finds the reference clock
-    written_ns: tuple[tuple[str, int], ...] = ()  # when each of the files was written
+    written_ns: tuple[tuple[str, int], ...] = ()  # when each of the files was written, as far as that is past
     started_ns: tuple[tuple[str, int], ...] = ()  # when systemd started a service last
     implicit: str | None = None  # parameter of hv_utils, Y: it sets the clock also without a pause
     chrony_version: str | None = None  # of the package

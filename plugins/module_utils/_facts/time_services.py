@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 import typing as t
 
 from .._catalog import time_services as catalog
@@ -37,7 +38,7 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> TimeServices:
         stop_links=tuple(_links(reader, "K")),
         files=files,
         link=reader.attempt(catalog.RUN_LINK, lambda: root.read_link(catalog.RUN_LINK)),
-        written_ns=tuple(_times(reader, [file.path for file in files], follow=True)),
+        written_ns=tuple(_written(reader, files)),
         started_ns=tuple(_started(reader)),
         implicit=reader.line(catalog.IMPLICIT),
         chrony_version=_chrony_version(reader, files),
@@ -95,6 +96,14 @@ def _files(reader: KernelReader) -> t.Iterator[TextFile]:
         file = reader.text(path)
         if file is not None:
             yield file
+
+
+def _written(reader: KernelReader, files: tuple[TextFile, ...]) -> t.Iterator[tuple[str, int]]:
+    now = time.time_ns()
+    for path, written in _times(reader, [file.path for file in files], follow=True):
+        # by a clock that has been set back since: it tells nothing of what was first
+        if written <= now:
+            yield path, written
 
 
 def _started(reader: KernelReader) -> t.Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import time
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts import time_services
@@ -75,6 +76,15 @@ def test_the_start_of_a_service_is_the_time_of_the_link_itself(tmp_path: pathlib
     found = time_services.gather(Root(str(tmp_path)), pytest.fail)
     assert found.started_ns == (("chrony", 1_700_000_100_000_000_007),)
     assert found.written_ns == (("/etc/chrony/chrony.conf", guest_tree.BUILD_TIME * 1_000_000_000),)
+
+
+def test_a_file_that_was_written_before_the_clock_was_set_back_has_no_time(tmp_path: pathlib.Path) -> None:
+    manifest = "=== /etc/chrony/chrony.conf\nrtcsync\n=== /etc/ntp.conf\ntinker panic 0\n"
+    guest_tree.build(manifest, tmp_path)
+    tomorrow = time.time_ns() + 86_400_000_000_000
+    os.utime(tmp_path / "etc/chrony/chrony.conf", ns=(tomorrow, tomorrow))
+    found = time_services.gather(Root(str(tmp_path)), pytest.fail)
+    assert [path for path, _time in found.written_ns] == ["/etc/ntp.conf"]
 
 
 def test_whether_hv_utils_sets_the_clock_is_known(tmp_path: pathlib.Path) -> None:
