@@ -41,7 +41,7 @@ class Candidate:
 
     release: str  # as uname -r
     package: str | None  # None: installed without one
-    version: str  # of the package; of a kernel without one its release
+    version: str  # of the package; of a kernel without one its release, which compares with no version of a package
     origin: str
 
 
@@ -104,17 +104,18 @@ def choose(facts: GuestFacts, wanted: Wanted, brought: t.Sequence[Candidate] = (
 def candidates(facts: GuestFacts, brought: t.Sequence[Candidate] = ()) -> tuple[Candidate, ...]:
     """Every kernel that is installed with its image, that apt offers, or that was brought; the same version once."""
     found: dict[tuple[str, str], Candidate] = {}
-    packages = {
-        kernel_release.of_package(package.name): package
-        for package in facts.packages.installed
-        if package.state != "half-installed"
-    }
+    packages = {kernel_release.of_package(package.name): package for package in facts.packages.installed}
+    broken = []
     for kernel in facts.kernels:
         package = packages.get(kernel.version)
         if kernel.image is not None:
             version = package.version if package else kernel.version
             name = package.name if package else None
-            found[kernel.version, version] = Candidate(kernel.version, name, version, INSTALLED)
+            one = Candidate(kernel.version, name, version, INSTALLED)
+            if package is not None and package.state == "half-installed":
+                broken.append(one)
+            else:
+                found[one.release, one.version] = one
     offered = [
         Candidate(release, offer.name, offer.version, _origin(facts, offer))
         for offer in facts.packages.offered
@@ -124,7 +125,9 @@ def candidates(facts: GuestFacts, brought: t.Sequence[Candidate] = ()) -> tuple[
     # what two suites have is of the nearer one
     for one in (*brought, *sorted(offered, key=lambda one: (RELEASE, BACKPORTS, OTHER).index(one.origin))):
         found.setdefault((one.release, one.version), one)
-    return tuple(found.values())
+    # what is only partly unpacked counts where nothing can be put in its place
+    whole = {one.release for one in found.values()}
+    return (*found.values(), *[one for one in broken if one.release not in whole])
 
 
 def bad_versions(facts: GuestFacts, taken: Candidate | None) -> tuple[tuple[str, str], ...]:
@@ -135,7 +138,11 @@ def bad_versions(facts: GuestFacts, taken: Candidate | None) -> tuple[tuple[str,
     for one in candidates(facts):
         if one.package is None or (taken is not None and one.version == taken.version):
             continue
-        is_older = taken is not None and dpkg_status.compare_versions(one.version, taken.version) < 0
+        is_older = (
+            taken is not None
+            and taken.package is not None
+            and dpkg_status.compare_versions(one.version, taken.version) < 0
+        )
         why = _known_defect(facts, one, ("error", "warning") if is_clean and is_older else ("error",))
         if why:
             found[one.version] = why
@@ -196,12 +203,22 @@ def _of_flavour(known: t.Iterable[Candidate], flavour: str | None) -> list[Candi
 
 
 def _is_enough(one: Candidate, wanted: Wanted) -> bool:
-    return wanted.minimum is None or dpkg_status.compare_versions(one.version, wanted.minimum) >= 0
+    if wanted.minimum is None:
+        return True
+    return one.package is not None and dpkg_status.compare_versions(one.version, wanted.minimum) >= 0
 
 
 def _newest(known: t.Iterable[Candidate]) -> Candidate:
-    # of the same version the one that is there already
-    return max(known, key=lambda one: (dpkg_status.version_key(one.version), one.origin == INSTALLED, one.release))
+    # those of packages first; of the same version the one that is there already
+    return max(
+        known,
+        key=lambda one: (
+            one.package is not None,
+            dpkg_status.version_key(one.version),
+            one.origin == INSTALLED,
+            one.release,
+        ),
+    )
 
 
 def _defect(facts: GuestFacts, one: Candidate, severities: t.Sequence[str] = ("error",)) -> str:
@@ -216,7 +233,10 @@ def _defect(facts: GuestFacts, one: Candidate, severities: t.Sequence[str] = ("e
 
 def _known_defect(facts: GuestFacts, one: Candidate, severities: t.Sequence[str]) -> str:
     for defect in kernel_support.defects_of(
-        one.release, one.version, facts.system.architecture, facts.hypervisor.host_build
+        one.release,
+        one.version if one.package else None,
+        facts.system.architecture,
+        facts.hypervisor.host_build,
     ):
         if defect.severity in severities and defect.is_certain:
             return defect.summary

@@ -290,6 +290,8 @@ def _pins(facts: GuestFacts, wanted: Wanted, taken: Candidate | None) -> t.Itera
 def _broken(facts: GuestFacts, taken: Candidate) -> str:
     """What is unfinished about an installed kernel; empty when nothing is."""
     package = next((one for one in facts.packages.installed if one.name == taken.package), None)
+    if package is not None and package.state == "half-installed":
+        return f"{package.name} is {package.state}, which takes installing it again: apt-get install --reinstall"
     if package is not None and package.state != "installed":
         return f"dpkg was interrupted: {package.name} is {package.state}"
     kernel = facts.kernel(taken.release)
@@ -381,7 +383,9 @@ def _interrupted(taken: Candidate, what: str) -> Finding:
         "error",
         taken.release,
         f"{taken.release} is not completely installed: {what}. The default stays as it is.",
-        f"dpkg --configure -a; update-initramfs -u -k {taken.release}; update-grub. The role guest_kernel does it.",
+        f"Where it is half-installed: bring apt's lists of packages or its package (option packages), which installs it"
+        f" anew. Else: dpkg --configure -a; update-initramfs -u -k {taken.release}; update-grub; the role guest_kernel"
+        " does that.",
     )
 
 

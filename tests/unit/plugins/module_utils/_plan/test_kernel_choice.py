@@ -19,7 +19,8 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_choice 
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_choice import (
     OTHER as OTHER_SUITE,
 )
-from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import CLOUD, NEW, OLD, Machine
+from ansible_collections.rehost.hyperv.tests.unit import small_guest
+from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import CLOUD, NEW, OLD, Machine, status
 
 NEWER = Offer("linux-image-6.1.0-51-amd64", "6.1.177-1", "bookworm/main")
 FAULTY = Offer("linux-image-6.1.0-21-amd64", "6.1.90-1", "bookworm/main")
@@ -130,6 +131,40 @@ def test_what_is_pinned_stays(machine: Machine) -> None:
     machine.run(kernel_pin.Wanted(choice=Wanted(kernel=OLD)))
     assert taken(machine) == (OLD, INSTALLED)
     assert taken(machine, upgrade=True) == ("6.1.0-51-amd64", RELEASE)
+
+
+def half_installed(path: pathlib.Path) -> Machine:
+    text = status([OLD, NEW]).replace(
+        f"Package: linux-image-{NEW}\nStatus: install ok installed",
+        f"Package: linux-image-{NEW}\nStatus: install reinstreq half-installed",
+    )
+    return Machine(path, extra=text)
+
+
+def test_a_kernel_that_is_half_installed_is_installed_anew(tmp_path: pathlib.Path) -> None:
+    machine = half_installed(tmp_path)
+    machine.offered = (FAR,)
+    assert taken(machine, backports=True) == (NEW, BACKPORTS)
+    assert taken(machine, kernel=NEW) == (NEW, BACKPORTS)
+
+
+def test_a_kernel_that_is_half_installed_and_not_offered_is_not_taken_for_whole(tmp_path: pathlib.Path) -> None:
+    from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_pin
+
+    machine = half_installed(tmp_path)
+    found = choose(machine.look(), Wanted(kernel=NEW)).kernel
+    assert found == Candidate(NEW, f"linux-image-{NEW}", "6.12.9-1~bpo12+1", INSTALLED)
+    step = machine.step(kernel_pin.Wanted(choice=Wanted(kernel=NEW)))
+    assert step.phase == "repair"
+    assert "reinstall" in step.findings[0].message
+
+
+def test_a_kernel_without_a_package_is_not_newer_than_any_with_one(tmp_path: pathlib.Path) -> None:
+    own = "6.1.999-amd64"  # made and put there by hand
+    machine = Machine(tmp_path, [OLD], extra=small_guest.kernel(own))
+    assert taken(machine) == (OLD, INSTALLED)
+    assert taken(machine, minimum="6.1.100-1") == (OLD, INSTALLED)
+    assert taken(machine, kernel=own) == (own, INSTALLED)
 
 
 def test_a_kernel_without_a_package_counts_as_installed(tmp_path: pathlib.Path) -> None:
