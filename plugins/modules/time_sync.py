@@ -42,13 +42,15 @@ options:
     description:
       - Whether chrony uses the clock of the host as a reference where there is one. It takes a kernel from 4.11 on, and
         chrony from 2.2 on (Debian 9).
-      - A reference clock (C(refclock PHC)) that C(chrony.conf) names itself is left as it is, and nothing is added.
+      - A reference clock (C(refclock PHC)) that C(chrony.conf) or another file in C(conf.d) names itself is left as it
+        is, and nothing is added.
     type: bool
     default: true
 notes:
   - On another hypervisor, and in an image, everything is staged.
-  - Where C(chrony.conf) has a C(makestep) behind C(confdir) (Debian 11 and 12), C(chronyc) tells chronyd after each
-    start, and without systemd a block at the end of the file does; the C(makestep) in the file stays.
+  - Where another C(makestep) is read later, as that of C(chrony.conf) behind C(confdir) (Debian 11 and 12),
+    C(chronyc) tells chronyd after each start, and without systemd a block at the end of the file does; the
+    C(makestep) in the file stays.
 seealso:
   - module: rehost.hyperv.time_sync_info
   - module: rehost.hyperv.clocksource

@@ -96,6 +96,9 @@ def _files(reader: KernelReader) -> t.Iterator[TextFile]:
         file = reader.text(path)
         if file is not None:
             yield file
+    for file in reader.texts(catalog.CHRONY_PARTS, ".conf"):
+        if file.path not in catalog.OWN_FILES:
+            yield file
 
 
 def _written(reader: KernelReader, files: tuple[TextFile, ...]) -> t.Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ include no others.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import posixpath
 import re
 import typing as t
@@ -25,7 +26,7 @@ from .model import Change, FileChange, Finding, LinkChange, Plan
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts, TimeServices
-    from .._formats.time_daemon_conf import Document
+    from .._formats.time_daemon_conf import Directive, Document
 
 AUTO = "auto"
 
@@ -145,10 +146,10 @@ def _chrony(facts: GuestFacts, wanted: Wanted) -> t.Iterator[Change]:
     document = _document(facts, catalog.CHRONY)
     if document is None:
         return
-    steps_always = any(
-        directive.name == "makestep" and directive.arguments[1:2] and directive.arguments[1].startswith("-")
-        for directive in _foreign_directives(document)
-    )
+    before, behind = _foreign_chrony_directives(facts, document)
+    # the last one counts
+    steps = [directive.arguments for directive in (*before, *behind) if directive.name == "makestep"]
+    steps_always = any(limit.startswith("-") for arguments in steps[-1:] for limit in arguments[1:2])
     uses_clock = _uses_reference_clock(facts, wanted)
     lines = (
         *(() if steps_always else (catalog.STEP_LINE,)),
@@ -157,7 +158,7 @@ def _chrony(facts: GuestFacts, wanted: Wanted) -> t.Iterator[Change]:
     )
     reason = "chronyd steps the clock after a pause" + (", and follows the host's" if uses_clock else "")
     if _reads_parts(document):
-        is_overridden = not steps_always and _steps_after_parts(document)
+        is_overridden = not steps_always and any(directive.name == "makestep" for directive in behind)
         is_last = is_overridden and not facts.time_services.has_systemd
         block = (catalog.STEP_LINE,) if is_last else ()
         yield from _block(facts, catalog.CHRONY, block, reason if is_last else "it stands in a file of its own")
@@ -178,10 +179,8 @@ def _chrony(facts: GuestFacts, wanted: Wanted) -> t.Iterator[Change]:
 
 def _uses_reference_clock(facts: GuestFacts, wanted: Wanted) -> bool:
     document = _document(facts, catalog.CHRONY)
-    has_own = document is not None and any(
-        directive.name == "refclock" and directive.arguments[:1] == ("PHC",)
-        for directive in _foreign_directives(document)
-    )
+    directives = itertools.chain(*_foreign_chrony_directives(facts, document)) if document is not None else ()
+    has_own = any(one.name == "refclock" and one.arguments[:1] == ("PHC",) for one in directives)
     has_clock = _newest_kernel(facts) >= catalog.FIRST_KERNEL_WITH_PTP
     return wanted.reference_clock and has_clock and not has_own and not _has_old_chrony(facts)
 
@@ -211,11 +210,21 @@ def _place_of_parts(document: Document) -> int | None:
     return None
 
 
-def _steps_after_parts(document: Document) -> bool:
-    place = _place_of_parts(document)
-    return place is not None and any(
-        directive.name == "makestep" and directive.number > place for directive in _foreign_directives(document)
-    )
+def _foreign_chrony_directives(facts: GuestFacts, document: Document) -> tuple[list[Directive], list[Directive]]:
+    """What others tell chronyd before what this collection tells it, and behind that, as it reads them."""
+    rest = time_daemon_conf.with_block(document, ())
+    directives = time_daemon_conf.directives(rest)
+    place = _place_of_parts(rest)
+    if place is None:
+        return list(directives), []
+    before = [directive for directive in directives if directive.number < place]
+    behind: list[Directive] = []
+    for file in sorted(facts.time_services.files, key=lambda file: file.path):
+        if posixpath.dirname(file.path) == catalog.CHRONY_PARTS and file.path != catalog.CHRONY_PART:
+            side = before if file.path < catalog.CHRONY_PART else behind
+            side.extend(time_daemon_conf.directives(time_daemon_conf.parse(file.text)))
+    behind.extend(directive for directive in directives if directive.number > place)
+    return before, behind
 
 
 def _timesyncd(facts: GuestFacts, wanted: Wanted) -> t.Iterator[Change]:

@@ -68,6 +68,15 @@ def test_configuration_is_read_also_through_the_link_of_the_rules(tmp_path: path
     assert found.link == "/run/rehost-hyperv"
 
 
+def test_what_others_keep_beside_the_own_part_of_chrony_is_read_once(tmp_path: pathlib.Path) -> None:
+    parts = "=== /etc/chrony/conf.d/"
+    found = gather(f"{parts}a.conf\nrtcsync\n{parts}b.txt\n#\n{parts}rehost-hyperv.conf\nmakestep 1.0 -1\n", tmp_path)
+    assert [file.path for file in found.files] == [
+        "/etc/chrony/conf.d/rehost-hyperv.conf",
+        "/etc/chrony/conf.d/a.conf",
+    ]
+
+
 def test_the_start_of_a_service_is_the_time_of_the_link_itself(tmp_path: pathlib.Path) -> None:
     manifest = "=== /etc/chrony/chrony.conf\nrtcsync\n=== /run/systemd/units/invocation:chrony.service -> 0123\n"
     guest_tree.build(manifest, tmp_path)

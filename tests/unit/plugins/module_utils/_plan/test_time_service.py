@@ -145,6 +145,30 @@ def test_a_makestep_of_the_administrator_that_always_steps_is_kept(tmp_path: pat
     assert "makestep" not in guest.text(catalog.CHRONY_PART)
 
 
+@pytest.mark.parametrize(
+    ("part", "conf", "is_overruled"),
+    [("a.conf", CONF_13, False), ("z.conf", CONF_13, True), ("z.conf", CONF_10, False), ("z.txt", CONF_13, False)],
+)
+def test_a_makestep_in_conf_d_counts_by_its_place(
+    tmp_path: pathlib.Path, part: str, conf: str, is_overruled: bool
+) -> None:
+    manifest = SYSTEMD + installed("chrony", conf) + f"=== /etc/chrony/conf.d/{part}\nmakestep 1 3\n"
+    assert (catalog.CHRONY_UNIT_PART in paths(Guest(tmp_path, manifest).change(Wanted()))) is is_overruled
+
+
+def test_a_makestep_of_the_administrator_in_conf_d_that_always_steps_is_kept(tmp_path: pathlib.Path) -> None:
+    manifest = SYSTEMD + installed("chrony", CONF_13) + "=== /etc/chrony/conf.d/z.conf\nmakestep 0.1 -1\n"
+    guest = Guest(tmp_path, manifest)
+    found = guest.change(Wanted())
+    assert catalog.CHRONY_UNIT_PART not in paths(found)
+    assert "makestep" not in guest.text(catalog.CHRONY_PART)
+
+
+def test_one_that_always_steps_and_does_not_count_is_overruled(tmp_path: pathlib.Path) -> None:
+    manifest = CHRONY_12 + "=== /etc/chrony/conf.d/a.conf\nmakestep 0.1 -1\n"
+    assert catalog.CHRONY_UNIT_PART in paths(Guest(tmp_path, manifest).change(Wanted()))
+
+
 def test_without_conf_d_a_block_stands_at_the_end(tmp_path: pathlib.Path) -> None:
     guest = Guest(tmp_path, SYSTEMD + installed("chrony", CONF_10))
     guest.change(Wanted())
@@ -216,6 +240,15 @@ def test_a_reference_clock_of_the_administrator_stays_the_only_one(tmp_path: pat
     found = Guest(tmp_path, SYSTEMD + installed("chrony", CONF_12 + conf)).change(Wanted())
     assert catalog.CLOCK_RULES not in paths(found)
     assert catalog.RUN_LINK not in paths(found)
+
+
+@pytest.mark.parametrize(("conf", "is_own"), [(CONF_12, True), (CONF_13, True), (CONF_10, False)])
+def test_a_reference_clock_of_the_administrator_in_conf_d_counts_where_it_is_read(
+    tmp_path: pathlib.Path, conf: str, is_own: bool
+) -> None:
+    own = "=== /etc/chrony/conf.d/clock.conf\nrefclock PHC /dev/ptp_hyperv poll 3\n"
+    found = Guest(tmp_path, SYSTEMD + installed("chrony", conf) + own).change(Wanted())
+    assert (catalog.CLOCK_RULES not in paths(found)) is is_own
 
 
 def test_the_reference_clock_goes_when_it_is_not_wanted_any_more(tmp_path: pathlib.Path) -> None:
