@@ -34,6 +34,8 @@ exec tail -n +4 "$0"
 """
 _EMPTY = "# GRUB Environment Block\n" + "#" * (grubenv.SIZE - len("# GRUB Environment Block\n"))
 
+_PATIENCE = 360  # seconds for an orderly end: longer than the stop timeouts of systemd, one after another
+
 # It ends when it is removed, which is the confirmation. dash and busybox run it, without anything below /usr.
 _GUARD = """#!/bin/sh
 # Written by rehost.hyperv.kernel_pin, which removes this file when the trial of a kernel is over.
@@ -49,10 +51,13 @@ log() {{
 log "trial {boot}"
 log "$(uname -r) has reached user space, and has {limit} seconds to be confirmed"
 # GRUB has done that; if it could not, the next start must still be that of the old kernel
-if grep -q '^next_entry={argument}$' {grubenv}; then
-    log "GRUB did not clear the entry for one start: that is done now"
-    grub-editenv {grubenv} unset next_entry
-fi
+clear() {{
+    if grep -qs '^next_entry={argument}$' {grubenv}; then
+        log "GRUB did not clear the entry for one start: that is done now"
+        grub-editenv {grubenv} unset next_entry
+    fi
+}}
+clear
 up() {{
     read -r seconds rest </proc/uptime
     echo "${{seconds%%.*}}"
@@ -67,15 +72,25 @@ if command -v systemctl >/dev/null 2>&1; then
     failed=$(systemctl list-units --failed --plain --no-legend 2>/dev/null | cut -d ' ' -f 1)
     log "units that failed:" $failed
 fi
+# at the start of this script a /boot of its own may not have been mounted yet
+clear
 sync
 (reboot || shutdown -r now) >/dev/null 2>&1 &
 sleep 60
-log "the restart did not begin in a minute: it is forced"
+# services may take 90 seconds and more to stop: they are not cut off while that goes on
+waited=60
+while [ "$waited" -lt {patience} ] && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; do
+    sleep 5
+    waited=$((waited + 5))
+done
+log "the guest did not restart in $waited seconds: that is forced"
 sync
 echo 1 >/proc/sys/kernel/sysrq
-echo s >/proc/sysrq-trigger
-sleep 2
-echo b >/proc/sysrq-trigger
+# written to the disks, read-only, restart
+for key in s u b; do
+    echo "$key" >/proc/sysrq-trigger
+    sleep 2
+done
 """
 _UNIT = f"""# Written by rehost.hyperv.kernel_pin, which removes this file when the trial of a kernel is over.
 [Unit]
@@ -181,6 +196,7 @@ def _guard(facts: GuestFacts, trial: Trial, reason: str) -> t.Iterator[Change | 
         log=catalog.LOG,
         guard=catalog.GUARD,
         grubenv=GRUBENV,
+        patience=_PATIENCE,
     )
     links = dict(facts.packages.links)
     yield _file(facts, catalog.GUARD, script, reason, 0o755)

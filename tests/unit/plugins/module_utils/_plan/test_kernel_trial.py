@@ -19,7 +19,14 @@ from ansible_collections.rehost.hyperv.tests.unit.kernel_guest import NEW, OLD, 
 TRIAL = Trial(NEW, OLD, 40, "start-0")
 
 
-def guard(path: pathlib.Path, *, cmdline: str, uptime: str = "1.00 1.00") -> subprocess.Popen[bytes]:
+def guard(
+    path: pathlib.Path,
+    *,
+    cmdline: str,
+    uptime: str = "1.00 1.00",
+    state: str = "running",
+    has_environment: bool = True,
+) -> subprocess.Popen[bytes]:
     """The script, with the files that it looks at and the programs that it restarts with under a directory."""
     changes = kernel_trial.changes(Machine(path / "guest").look(), TRIAL, "why")
     script = next(change for change in changes if isinstance(change, FileChange) and change.path == catalog.GUARD)
@@ -31,7 +38,8 @@ def guard(path: pathlib.Path, *, cmdline: str, uptime: str = "1.00 1.00") -> sub
     (path / "proc/sys/kernel").mkdir(parents=True)
     (path / "proc/cmdline").write_text(f"{cmdline}\n")
     (path / "proc/uptime").write_text(f"{uptime}\n")
-    (path / "boot/grub/grubenv").write_text(f"# GRUB Environment Block\nnext_entry={catalog.TRIAL_ENTRY}\n")
+    if has_environment:
+        (path / "boot/grub/grubenv").write_text(f"# GRUB Environment Block\nnext_entry={catalog.TRIAL_ENTRY}\n")
     programs = path / "bin"
     programs.mkdir()
     for name in ("reboot", "grub-editenv", "sleep"):
@@ -39,9 +47,14 @@ def guard(path: pathlib.Path, *, cmdline: str, uptime: str = "1.00 1.00") -> sub
             f'#!/bin/sh\necho "{name} $*" >>{path}/called\n[ {name} = sleep ] && exec /bin/sleep 0.02\n'
         )
         (programs / name).chmod(0o755)
-    for name in ("systemctl", "sync", "shutdown"):
+    for name in ("sync", "shutdown"):
         (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
+    (programs / "systemctl").write_text(f'#!/bin/sh\n[ "$1" = is-system-running ] && cat {path}/state\n')
+    (programs / "systemctl").chmod(0o755)
+    (path / "state").write_text(f"{state}\n")
+    # what is written to the trigger is to be seen, one after another
+    text = text.replace(f">{path}/proc/sysrq-trigger", f">>{path}/proc/sysrq-trigger")
     file = path / catalog.GUARD[1:]
     file.write_text(text)
     return subprocess.Popen(["sh", file], env={"PATH": f"{programs}:{os.environ['PATH']}"})
@@ -79,9 +92,32 @@ def test_without_one_the_guest_restarts_and_is_made_to(tmp_path: pathlib.Path) -
     assert "reboot" not in read(tmp_path / "called")
     (tmp_path / "proc/uptime").write_text("40.00 1.00\n")
     assert process.wait(20) == 0
-    assert "reboot " in read(tmp_path / "called")
+    until(tmp_path / "called", "reboot ")
     assert f"restart with {OLD}" in read(tmp_path / catalog.LOG[1:])
-    assert read(tmp_path / "proc/sysrq-trigger") == "b\n"
+    assert read(tmp_path / "proc/sysrq-trigger") == "s\nu\nb\n"
+    assert "did not restart in 60 seconds" in read(tmp_path / catalog.LOG[1:])
+
+
+def test_an_orderly_restart_is_not_cut_off(tmp_path: pathlib.Path) -> None:
+    process = guard(tmp_path, cmdline=catalog.TRIAL_ENTRY, uptime="40.00 1.00", state="stopping")
+    assert process.wait(60) == 0
+    assert read(tmp_path / "called").count("sleep 5\n") * 5 >= 5 * 60
+    assert "did not restart in 360 seconds" in read(tmp_path / catalog.LOG[1:])
+    assert read(tmp_path / "proc/sysrq-trigger") == "s\nu\nb\n"
+
+
+def test_a_boot_that_is_mounted_late_is_looked_at_before_the_restart(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "boot/grub").mkdir(parents=True)
+    process = guard(tmp_path, cmdline=catalog.TRIAL_ENTRY, has_environment=False)
+    until(tmp_path / catalog.LOG[1:], "seconds to be confirmed")
+    until(tmp_path / "called", "sleep 2")
+    assert "grub-editenv" not in read(tmp_path / "called")
+    (tmp_path / "boot/grub/grubenv").write_text(f"# GRUB Environment Block\nnext_entry={catalog.TRIAL_ENTRY}\n")
+    (tmp_path / "proc/uptime").write_text("40.00 1.00\n")
+    assert process.wait(20) == 0
+    until(tmp_path / "called", "reboot ")
+    called = read(tmp_path / "called")
+    assert 0 <= called.find("grub-editenv ") < called.find("reboot ")
 
 
 def test_an_entry_that_grub_did_not_clear_is_cleared(tmp_path: pathlib.Path) -> None:
