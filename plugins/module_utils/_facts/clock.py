@@ -15,9 +15,10 @@ from .model import Clock, Problem
 from .sysfs import KernelReader
 
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
-_UNITS = ("/lib/systemd/system", "/usr/lib/systemd/system")
-_OWN_UNITS = "/etc/systemd/system"
-_RUN_LEVELS = ("2", "3", "4", "5")
+UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system")
+"""The second is a link to the first where /usr is merged."""
+OWN_UNITS = "/etc/systemd/system"
+RUN_LEVELS = ("2", "3", "4", "5")
 _DAEMONS = {
     "chrony": ("/usr/sbin/chronyd",),
     "ntpsec": ("/usr/sbin/ntpd",),
@@ -59,6 +60,16 @@ def starts_by_systemd(reader: KernelReader) -> bool:
     return reader.link_name("/sbin/init") == "systemd" or not reader.exists("/sbin/init")
 
 
+def wanted_units(reader: KernelReader) -> frozenset[str]:
+    """The units that another one wants or requires, as the administrator or a package has it."""
+    return frozenset(
+        name
+        for directory in reader.names(OWN_UNITS)
+        if directory.endswith((".wants", ".requires"))
+        for name in reader.names(f"{OWN_UNITS}/{directory}")
+    )
+
+
 def _running(root: Root, reader: KernelReader, services: tuple[str, ...]) -> tuple[str, ...]:
     """The services that have a process, of the names that one process can be the first that is installed."""
     processes: set[str] = set()
@@ -95,27 +106,22 @@ def _is_executable(reader: KernelReader, path: str) -> bool:
 
 def _has_unit(reader: KernelReader, name: str) -> bool:
     # a link from here leads to another name of the service, and one to /dev/null masks it
-    own = f"{_OWN_UNITS}/{name}.service"
+    own = f"{OWN_UNITS}/{name}.service"
     if reader.exists(own) and reader.link_name(own) is None:
         return True
-    return any(reader.exists(f"{directory}/{name}.service") for directory in _UNITS)
+    return any(reader.exists(f"{directory}/{name}.service") for directory in UNITS)
 
 
 def _starts_at_boot(reader: KernelReader, name: str, has_systemd: bool) -> bool:
-    if has_systemd and reader.link_name(f"{_OWN_UNITS}/{name}.service") == "null":
+    if has_systemd and reader.link_name(f"{OWN_UNITS}/{name}.service") == "null":
         return False
     if not has_systemd or not _has_unit(reader, name):
         return any(
             re.fullmatch(rf"S\d\d{re.escape(name)}", found)
-            for level in _RUN_LEVELS
+            for level in RUN_LEVELS
             for found in reader.names(f"/etc/rc{level}.d")
         )
-    is_wanted = any(
-        f"{name}.service" in reader.names(f"{_OWN_UNITS}/{directory}")
-        for directory in reader.names(_OWN_UNITS)
-        if directory.endswith((".wants", ".requires"))
-    )
-    return is_wanted and not any(_hindered(reader, (name,)))
+    return f"{name}.service" in wanted_units(reader) and not any(_hindered(reader, (name,)))
 
 
 def _hindered(reader: KernelReader, services: tuple[str, ...]) -> t.Iterator[tuple[str, str]]:
@@ -128,7 +134,7 @@ def _hindered(reader: KernelReader, services: tuple[str, ...]) -> t.Iterator[tup
 
 def _excluded_by(reader: KernelReader, name: str) -> t.Iterator[str]:
     """Programs beside which a unit does not start: up to Debian 10, systemd-timesyncd gives way to other services."""
-    for directory in _UNITS:
+    for directory in UNITS:
         for part in reader.names(f"{directory}/{name}.service.d"):
             text = reader.content(f"{directory}/{name}.service.d/{part}")
             yield from re.findall(r"^ConditionFileIsExecutable=!(\S+)$", text, re.MULTILINE)

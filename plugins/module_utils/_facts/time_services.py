@@ -12,16 +12,13 @@ import typing as t
 
 from .._catalog import time_services as catalog
 from . import packages
-from .clock import starts_by_systemd
+from .clock import OWN_UNITS, RUN_LEVELS, UNITS, starts_by_systemd, wanted_units
 from .model import Problem, TextFile, TimeServices
 from .sysfs import KernelReader
 
 if t.TYPE_CHECKING:
     from .._root import Root
 
-_UNITS = ("/usr/lib/systemd/system", "/lib/systemd/system")
-_OWN_UNITS = "/etc/systemd/system"
-_RUN_LEVELS = "2345"
 _LINK = re.compile(r"([SK])\d\d(.+)")
 
 
@@ -53,34 +50,29 @@ def _chrony_version(reader: KernelReader, files: tuple[TextFile, ...]) -> str | 
 
 def _units(reader: KernelReader) -> t.Iterator[tuple[str, str]]:
     for name in catalog.SERVICES:
-        paths = [f"{directory}/{name}.service" for directory in _UNITS]
+        paths = [f"{directory}/{name}.service" for directory in UNITS]
         path = next((path for path in paths if reader.exists(path)), None)
         if path is not None:
             yield name, path
 
 
 def _own_units(reader: KernelReader) -> t.Iterator[tuple[str, str | None]]:
-    held = reader.names(_OWN_UNITS)
+    held = reader.names(OWN_UNITS)
     for name in catalog.SERVICES:
         if f"{name}.service" in held:
-            path = f"{_OWN_UNITS}/{name}.service"
+            path = f"{OWN_UNITS}/{name}.service"
             yield name, _target(reader, path)
 
 
 def _wanted(reader: KernelReader) -> t.Iterator[str]:
-    links = {
-        link
-        for directory in reader.names(_OWN_UNITS)
-        if directory.endswith((".wants", ".requires"))
-        for link in reader.names(f"{_OWN_UNITS}/{directory}")
-    }
+    links = wanted_units(reader)
     for name in catalog.SERVICES:
         if f"{name}.service" in links:
             yield name
 
 
 def _links(reader: KernelReader, letter: str) -> t.Iterator[tuple[str, str]]:
-    for level in _RUN_LEVELS:
+    for level in RUN_LEVELS:
         for name in reader.names(f"/etc/rc{level}.d"):
             match = _LINK.fullmatch(name)
             if match and match.group(1) == letter and match.group(2) in catalog.SERVICES:
