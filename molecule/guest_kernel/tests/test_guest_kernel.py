@@ -42,6 +42,7 @@ def test_apt_and_dpkg_keep_it(host: t.Any) -> None:
 
 def test_nothing_of_a_trial_is_left(host: t.Any) -> None:
     assert not host.file("/etc/rehost-hyperv/kernel-trial-guard").exists
+    assert not host.file("/etc/grub.d/42_rehost-hyperv-kernel-trial").exists
     assert not host.file("/etc/systemd/system/sysinit.target.wants/rehost-hyperv-kernel-trial.service").is_symlink
     assert "next_entry" not in host.file("/boot/grub/grubenv").content_string
     assert "kernel-trial" not in host.file("/boot/grub/grub.cfg").content_string
