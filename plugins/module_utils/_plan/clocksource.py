@@ -239,7 +239,7 @@ def _verdict_findings(verdict: Verdict, wanted: Wanted) -> t.Iterator[Finding]:
 
 def kernel_version(release: str | None) -> tuple[int, ...]:
     """The numbers at the beginning of C(uname -r); () where there are none."""
-    match = re.match(r"\d{1,6}(?:\.\d{1,6}){0,3}", release or "")
+    match = re.match(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,3}", release or "")
     return tuple([int(number) for number in match.group().split(".")]) if match else ()
 
 

@@ -14,7 +14,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan import clockso
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.clocksource import Wanted, judge, plan
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import FileChange, Plan, RuntimeSetting
 from ansible_collections.rehost.hyperv.tests.unit import small_guest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 HYPERV = (
@@ -155,6 +155,7 @@ def test_a_guest_that_does_not_run_needs_no_restart(tmp_path: pathlib.Path) -> N
     assert not judge(small_guest.look(tmp_path, HYPERV + pinned("clocksource=acpi_pm"))).restart_needed
 
 
+@example("\N{ARABIC-INDIC DIGIT SIX}.1")
 @given(st.text(max_size=60))
 def test_any_release_has_a_version(release: str) -> None:
     numbers = clocksource.kernel_version(release)
