@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -22,7 +23,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        timeout = float(self._task.args.get("timeout", _TIMEOUT))
+        given = self._task.args.get("timeout", _TIMEOUT)
+        try:
+            timeout = float(given)
+        except (TypeError, ValueError) as error:
+            raise AnsibleActionFail(f"timeout is a number of seconds, and not {given!r}") from error
         deadline = time.monotonic() + timeout
         shown = ""
         is_changed = False

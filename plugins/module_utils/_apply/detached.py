@@ -24,7 +24,13 @@ _SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freede
 _SCOPE_WAIT = 3.0  # seconds
 
 
-def detach(work: t.Callable[[], None], log: str, keep: t.Collection[int], prepare: t.Callable[[], None]) -> None:
+def _nothing() -> None:
+    pass
+
+
+def detach(
+    work: t.Callable[[], None], log: str, keep: t.Collection[int], prepare: t.Callable[[], None] = _nothing
+) -> None:
     """Returns when a process of its own session has done C(prepare) and is about to do C(work).
 
     It keeps the descriptors C(keep); its output goes to the file C(log). Raises GuestError when it did not come up.
@@ -37,7 +43,11 @@ def detach(work: t.Callable[[], None], log: str, keep: t.Collection[int], prepar
     os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as stream:
         if stream.read() != _READY:
-            raise GuestError(f"the process that was to switch the network did not start; {log} says why", path=log)
+            raise GuestError(
+                f"the process that was to go on without this one did not start; {log} says why",
+                path=log,
+                hint="Nothing was begun. Look into that file, and at the memory and space left; then try again.",
+            )
 
 
 def _leave(

@@ -11,7 +11,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._apply.detached import detach
 from .._build.request import fulfil
-from .._errors import GuestError
 from .guest_module import clean, ending_errors
 
 
@@ -19,15 +18,8 @@ def run(argument_spec: dict[str, t.Any], **rules: t.Any) -> None:
     """Starts a build unless it is done or under way already, and waits for it as long as it is told to."""
     module = AnsibleModule(argument_spec, supports_check_mode=True, **rules)
     with ending_errors(module):
-        result = fulfil(module.params, _detach, is_check=module.check_mode)
+        result = fulfil(module.params, detach, is_check=module.check_mode)
     if result["state"] == "failed":
         message = result["message"] + (f". {result['hint']}" if result["hint"] else "")
         module.fail_json(msg=clean(message), **clean(result))
     module.exit_json(**clean(result))
-
-
-def _detach(work: t.Callable[[], None], log: str, keep: t.Collection[int]) -> None:
-    try:
-        detach(work, log, keep, lambda: None)
-    except GuestError as error:
-        raise GuestError(f"the process that builds did not start; {log} says why", path=log) from error

@@ -39,7 +39,7 @@ PLAY = """
 """
 
 
-def play(directory: pathlib.Path, tarball: pathlib.Path, timeout: int) -> subprocess.CompletedProcess[str]:
+def play(directory: pathlib.Path, tarball: pathlib.Path, timeout: int | str) -> subprocess.CompletedProcess[str]:
     path = directory / "play.yml"
     path.write_text(PLAY.format(directory=directory, tarball=tarball, sha256=sha256_of(str(tarball)), timeout=timeout))
     return subprocess.run(
@@ -64,3 +64,10 @@ def test_a_build_outlives_the_play_that_gave_up_and_is_found_by_the_next(tmp_pat
     second = play(tmp_path, tarball, 60)
     assert second.returncode == 0, second.stdout
     assert "failed=0" in second.stdout
+
+
+def test_a_time_that_is_none_is_refused_before_anything_begins(tmp_path: pathlib.Path) -> None:
+    done = play(tmp_path, kernel_source.make_tarball(tmp_path), "soon")
+    assert done.returncode != 0
+    assert "timeout is a number of seconds, and not 'soon'" in " ".join((done.stdout + done.stderr).split())
+    assert not (tmp_path / "kernel").exists()
