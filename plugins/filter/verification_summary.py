@@ -70,6 +70,21 @@ def _lines(name: str, found: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             yield f"    -> {finding['remedy']}"
     for proof in found["proofs"]:
         yield f"  {proof}"
+    if found.get("clock"):
+        yield from _clock_lines(found["clock"])
+
+
+def _clock_lines(clock: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    if not clock["synchronised"]:
+        yield f"  the clock was not shown to be right: {clock['reason']}"
+        for finding in clock["findings"]:
+            if finding["severity"] == "error":
+                yield f"    -> {finding['remedy']}"
+    elif clock["reference"] is None:
+        yield f"  the clock is synchronised, says {clock['service']}"
+    else:
+        figures = f"{1000 * clock['offset']:+.3f} ms +/- {1000 * clock['offset_uncertainty']:.3f} ms"
+        yield f"  the clock is right: {figures} by {clock['reference']}"
 
 
 class FilterModule:

@@ -14,6 +14,7 @@ description:
     errors that are logged.
   - What was before is the baseline, which M(rehost.hyperv.guest_adaptation) wrote down in the guest. Without one the
     guest is judged as it is.
+  - Its clock can be measured in the same call.
   - Changes nothing.
 version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
@@ -34,8 +35,30 @@ options:
     description: Whether to wait until the guest has finished its boot, for at most five minutes.
     type: bool
     default: false
+  clock:
+    description:
+      - What to do about the clock of a guest that runs, where it should be on Hyper-V. With V(report) it is measured as
+        M(rehost.hyperv.time_sync_info) does; with V(require) a guest of which it was not shown to be right is not
+        verified.
+    type: str
+    choices: [ignore, report, require]
+    default: ignore
+  clock_wait:
+    description: Seconds to wait until the clock is synchronised, beside the ten in which it is measured.
+    type: int
+    default: 60
+  clock_max_offset:
+    description: Seconds by which the clock may be wrong, the uncertainty of the measurement included.
+    type: float
+    default: 0.1
+  clock_servers:
+    description: NTP servers to measure the clock against, besides the clock of the host.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: rehost.hyperv.guest_adaptation
+  - module: rehost.hyperv.time_sync_info
   - module: rehost.hyperv.readiness_info
 """
 
@@ -53,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verified:
-  description: Whether no finding is an error.
+  description: Whether no finding is an error, and the clock right where that is required.
   returned: success
   type: bool
 settled:
@@ -75,6 +98,10 @@ proofs:
   type: list
   elements: str
   sample: ["the root file system is on sda, by hv_storvsc"]
+clock:
+  description: What M(rehost.hyperv.time_sync_info) returns; none where the clock was not looked at.
+  returned: success
+  type: dict
 findings:
   description: What the administrator should know. The ids are explained in the findings reference of the collection.
   returned: success
@@ -109,9 +136,8 @@ findings:
 """
 
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import EVERYTHING
-from ansible_collections.rehost.hyperv.plugins.module_utils._module import report
 from ansible_collections.rehost.hyperv.plugins.module_utils._module.guest_module import run_info
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan import verification
+from ansible_collections.rehost.hyperv.plugins.module_utils._module.verification import verify
 
 
 def main() -> None:
@@ -120,10 +146,12 @@ def main() -> None:
             "hypervisor": {"type": "str", "choices": ["hyperv", "xen"], "default": "hyperv"},
             "keep_legacy": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": False},
+            "clock": {"type": "str", "choices": ["ignore", "report", "require"], "default": "ignore"},
+            "clock_wait": {"type": "int", "default": 60},
+            "clock_max_offset": {"type": "float", "default": 0.1},
+            "clock_servers": {"type": "list", "elements": "str", "default": []},
         },
-        lambda facts, arguments: report.verification(
-            verification.verify(facts, verification.Wanted(arguments["hypervisor"], arguments["keep_legacy"]))
-        ),
+        verify,
         lambda arguments: EVERYTHING | ({"state", "settled"} if arguments["wait"] else {"state"}),
     )
 

@@ -14,6 +14,7 @@ from .._errors import GuestError
 from .._facts import clock as clock_facts
 from .._measure.interval import ask_services, measure
 from .._plan import time_sync
+from .._plan.time_sync import Wanted
 from .._root import Root
 from .guest_module import clean, ending_errors
 
@@ -48,28 +49,29 @@ def run(argument_spec: dict[str, t.Any]) -> None:
     """Measures, as often as it takes or the wait allows, and reports."""
     module = AnsibleModule(argument_spec, supports_check_mode=True)
     arguments = module.params
-    wanted = time_sync.Wanted(
+    wanted = Wanted(
         max_offset=arguments["max_offset"] if arguments["max_offset"] >= 0 else None,
         max_drift=arguments["max_drift"],
         max_stratum=arguments["max_stratum"],
         require_source=arguments["require_source"],
     )
     with ending_errors(module):
-        if not 1 <= arguments["interval"] <= _LONGEST_INTERVAL or arguments["wait"] < 0:
-            raise GuestError(f"an interval is 1 to {_LONGEST_INTERVAL} s, and a wait not negative")
-        servers = tuple(dict.fromkeys(arguments["servers"]))
-        proof, measurement = _prove(servers, arguments["interval"], float(arguments["wait"]), wanted)
-    result = clean(_report(proof, measurement))
-    if arguments["wait"] and not proof.is_synchronised:
-        module.fail_json(
-            msg=clean(f"The clock is not synchronised after {arguments['wait']} s: {proof.reason}"), **result
-        )
+        result = clean(report(arguments["servers"], arguments["interval"], arguments["wait"], wanted))
+    if arguments["wait"] and not result["synchronised"]:
+        module.fail_json(msg=f"The clock is not synchronised after {arguments['wait']} s: {result['reason']}", **result)
     module.exit_json(changed=False, **result)
 
 
-def _prove(
-    servers: tuple[str, ...], interval: float, wait: float, wanted: time_sync.Wanted
-) -> tuple[Proof, Measurement]:
+def report(servers: t.Sequence[str], interval: float, wait: float, wanted: Wanted) -> dict[str, t.Any]:
+    """Measures over C(interval) seconds, again until the clock is as wanted or C(wait) seconds are over.
+
+    Returns what the module time_sync_info returns."""
+    if not 1 <= interval <= _LONGEST_INTERVAL or wait < 0:
+        raise GuestError(f"an interval is 1 to {_LONGEST_INTERVAL} s, and a wait not negative")
+    return _report(*_prove(tuple(dict.fromkeys(servers)), interval, float(wait), wanted))
+
+
+def _prove(servers: tuple[str, ...], interval: float, wait: float, wanted: Wanted) -> tuple[Proof, Measurement]:
     patience = Patience(wait, interval + _LONGEST_ATTEMPT)
     while True:
         begin = time.monotonic()

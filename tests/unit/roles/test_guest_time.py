@@ -1,35 +1,17 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role in a real play; what is not real are the two modules, which give the answers that a guest would."""
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
-import subprocess
-import sys
 import typing as t
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from ansible_collections.rehost.hyperv.tests.unit import role_play
+from ansible_collections.rehost.hyperv.tests.unit.role_play import Played
 
 pytestmark = pytest.mark.slow
-ROLE = pathlib.Path(__file__).parents[3] / "roles" / "guest_time"
-ANSWER = """\
-import json
-import pathlib
-
-from ansible.plugins.action import ActionBase
-
-
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        kept = pathlib.Path(task_vars["place"]) / self._task.action.split(".")[-1]
-        kept.write_text(json.dumps(self._task.args))
-        return json.loads(json.dumps(task_vars["answers"].get(kept.name, {})))
-"""
 
 
 def judged(*findings: t.Dict[str, str], **after: t.Any) -> t.Dict[str, t.Any]:
@@ -53,63 +35,25 @@ GUESTS = {
 }
 
 
-class Guest(t.NamedTuple):
-    message: str  # why the role failed
-    proof: t.Optional[t.Dict[str, t.Any]]  # arguments of time_sync_info
-
-
 @pytest.fixture(scope="module")
-def guests(tmp_path_factory: pytest.TempPathFactory) -> t.Dict[str, Guest]:
+def guests(tmp_path_factory: pytest.TempPathFactory) -> t.Dict[str, Played]:
     """All of them, after one play."""
-    place = tmp_path_factory.mktemp("guests")
-    collection = place / "collections" / "ansible_collections" / "rehost" / "hyperv"
-    (collection / "plugins" / "action").mkdir(parents=True)
-    for name in ("time_sync", "time_sync_info", "keep"):
-        (collection / "plugins" / "action" / f"{name}.py").write_text(ANSWER)
-    (collection / "roles").mkdir()
-    (collection / "roles" / "guest_time").symlink_to(ROLE)
-    hosts = {
-        name: {"place": os.fspath(place / name), "answers": {"time_sync": answer}} for name, answer in GUESTS.items()
-    }
-    for name in hosts:
-        (place / name).mkdir()
-    variables = {"ansible_connection": "local", "guest_time_install": False, "guest_time_become": False}
-    tasks = {
-        "block": [{"ansible.builtin.include_role": {"name": "rehost.hyperv.guest_time"}}],
-        "rescue": [{"rehost.hyperv.keep": {"message": "{{ ansible_failed_result.msg }}"}}],
-    }
-    (place / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
-    (place / "play.json").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [tasks]}]))
-    done = subprocess.run(
-        [pathlib.Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.json"],
-        cwd=place,
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-            "ANSIBLE_COLLECTIONS_PATH": os.fspath(place / "collections"),
-            "ANSIBLE_LOCAL_TEMP": os.fspath(place / "tmp"),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
+    return role_play.play(
+        tmp_path_factory.mktemp("guests"),
+        "guest_time",
+        modules=("time_sync", "time_sync_info"),
+        guests={name: {"time_sync": answer} for name, answer in GUESTS.items()},
+        result="guest_time_result",
+        variables={"guest_time_install": False},
     )
-    assert done.returncode == 0, done.stdout
-    return {name: _read(place / name) for name in GUESTS}
 
 
-def _read(place: pathlib.Path) -> Guest:
-    kept = {path.name: json.loads(path.read_text()) for path in place.iterdir()}
-    return Guest(kept.get("keep", {}).get("message", ""), kept.get("time_sync_info"))
-
-
-def test_a_guest_that_got_no_time_service_fails_with_what_was_found(guests: t.Dict[str, Guest]) -> None:
+def test_a_guest_that_got_no_time_service_fails_with_what_was_found(guests: t.Dict[str, Played]) -> None:
     assert "ntp is to keep the time, and is not installed. Install it." in guests["without_service"].message
-    assert guests["without_service"].proof is None
+    assert "time_sync_info" not in guests["without_service"].arguments
 
 
-def test_a_service_that_does_not_run_in_the_end_fails(guests: t.Dict[str, Guest]) -> None:
+def test_a_service_that_does_not_run_in_the_end_fails(guests: t.Dict[str, Played]) -> None:
     assert "not kept" in guests["stopped"].message
 
 
@@ -123,17 +67,15 @@ def test_a_service_that_does_not_run_in_the_end_fails(guests: t.Dict[str, Guest]
     ],
 )
 def test_the_proof_asks_for_the_clock_of_the_host_wherever_it_is_to_be_followed(
-    guests: t.Dict[str, Guest], name: str, required: t.Optional[str]
+    guests: t.Dict[str, Played], name: str, required: t.Optional[str]
 ) -> None:
-    proof = guests[name].proof
     assert guests[name].message == ""
-    assert proof is not None
-    assert proof.get("require_source") == required
+    assert guests[name].arguments["time_sync_info"].get("require_source") == required
 
 
 def starting() -> t.List[t.Dict[str, t.Any]]:
     """The tasks that stop and start services."""
-    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    tasks = yaml.safe_load((role_play.ROLES / "guest_time" / "tasks" / "main.yml").read_text())
     (found,) = [task["block"] for task in tasks if task["name"].startswith("Let one service run")]
     return list(found)
 

@@ -29,6 +29,26 @@ def test_a_guest_that_is_well_shows_its_proofs() -> None:
     ]
 
 
+def test_the_clock_is_told_with_what_is_certain_of_it() -> None:
+    clock = {"synchronised": True, "reference": "/dev/ptp0", "offset": -0.0002504, "offset_uncertainty": 0.00004}
+    told = "  the clock is right: -0.250 ms +/- 0.040 ms by /dev/ptp0"
+    assert summarise({"web1": {**WELL, "clock": clock}})[2] == told
+
+
+def test_a_clock_that_nothing_was_there_to_measure_against_is_the_word_of_its_service() -> None:
+    clock = {"synchronised": True, "reference": None, "service": "openntpd", "offset": None}
+    assert summarise({"web1": {**WELL, "clock": clock}})[2] == "  the clock is synchronised, says openntpd"
+
+
+def test_a_clock_that_was_not_shown_to_be_right_is_told_with_the_reason_and_what_to_do() -> None:
+    findings = [{"severity": "error", "remedy": "start chrony"}, {"severity": "info", "remedy": "name servers"}]
+    clock = {"synchronised": False, "reason": "nothing keeps the clock", "findings": findings}
+    assert summarise({"web1": {**ALONE, "clock": clock}})[1:-1] == [
+        "  the clock was not shown to be right: nothing keeps the clock",
+        "    -> start chrony",
+    ]
+
+
 def test_without_a_baseline_it_says_so() -> None:
     assert "no baseline" in summarise({"web1": ALONE})[0]
 

@@ -10,11 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import (
-    Clock,
-    Disk,
-    Evidence,
     GuestFacts,
-    Nic,
     VmbusDevice,
 )
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats.guest_state import (
@@ -30,38 +26,15 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._formats.guest_state
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan import verification
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Finding
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.verification import Verification, Wanted
-from ansible_collections.rehost.hyperv.tests.unit import small_guest, state_builder
+from ansible_collections.rehost.hyperv.tests.unit import arrived_guest, small_guest, state_builder
+from ansible_collections.rehost.hyperv.tests.unit.arrived_guest import DISK, LEGACY, SYNTHETIC, XEN
 
-HYPERV = Evidence("/sys/class/dmi/id/product_name", "Virtual Machine", "hyperv", "firmware")
-XEN = Evidence("/sys/hypervisor/type", "xen", "xen-hvm", "interface")
-SYNTHETIC = Nic("eth0", "00:15:5d:00:00:01", "hv_netvsc", "synthetic", "vmbus", "up", None)
-LEGACY = Nic("legacy0", "00:15:5d:00:00:02", "tulip", "legacy", "pci", "down", None)
-DISK = Disk("sda", "hv_storvsc", 1 << 30, "Msft", "Virtual Disk", "synthetic")
 UNITS = state_builder.make().units
 
 
 @pytest.fixture
 def arrived(tmp_path: pathlib.Path) -> GuestFacts:
-    """A guest on Hyper-V that is as it was on Xen."""
-    facts = small_guest.look(tmp_path, small_guest.fstab(small_guest.ROOT_LINE))
-    return dataclasses.replace(
-        facts,
-        is_live=True,
-        system=dataclasses.replace(facts.system, running_kernel="6.1.0-50-amd64"),
-        hypervisor=dataclasses.replace(
-            facts.hypervisor,
-            evidence=(HYPERV,),
-            features=0x2E7F,
-            vmbus=(VmbusDevice("0015", "f861", "network", "hv_netvsc"), VmbusDevice("0016", "ba61", "scsi", "storvsc")),
-        ),
-        nics=(SYNTHETIC,),
-        disks=(DISK,),
-        clock=Clock(
-            "hyperv_clocksource_tsc_page", ("hyperv_clocksource_tsc_page",), ("chrony",), (), True, ("chrony",), ""
-        ),
-        state=state_builder.make(boot_id="after"),
-        baseline=Baseline("xen-hvm", state_builder.make()),
-    )
+    return arrived_guest.make(tmp_path)
 
 
 def verify(facts: GuestFacts, **wanted: t.Any) -> Verification:
