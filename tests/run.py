@@ -6,7 +6,8 @@
     python tests/run.py [--group check] [--one-by-one] [--list] [STAGE...]
 
 There are two lanes beside each other: the stages on machines of the lab, which mostly wait for an emulated processor,
-and the others; after them come, one by one, the stages that are about time. With --one-by-one all stages run so.
+and the others. The lane that is done first helps with what is left on machines, as far as the lab has any. After them
+come, one by one, the stages that are about time. With --one-by-one all stages run so.
 
 A pytest stage counts its tests; any other stage counts as one test, skipped when it ends with code 77 (its last line
 says why). The output of each stage is in build/logs. The last line printed is the sum.
@@ -37,6 +38,8 @@ SKIPPED = 77  # the exit code that automake's test driver made customary
 TAIL = 60  # lines of a failed stage's output that are shown
 WITHOUT_MACHINES = ("adapt", "kernel", "roots")  # scenarios and integration tests that start no machine of the lab
 ALONE = ("network", "time")  # those that are about time
+SLOTS = 2  # machines that the lab runs at once
+BOTH = ("guest_info", "in_place", "interrupted", "offline")  # scenarios that need so many
 # Why a scenario or an integration test runs only when it is named.
 LEFT_OUT = {
     **dict.fromkeys(("in_place", "interrupted", "offline"), "runs when named (STAGES=): a quarter of an hour"),
@@ -51,7 +54,8 @@ LEFT_OUT = {
 class Stage:
     """`needs` is a pattern of paths: a stage is listed when something matches it. `limit` is in seconds. The command of
     a pytest stage takes pytest's options. `lane`: stages of the same one run one after the other; those of the lane
-    "alone" when all others have ended. `left_out`: why it runs only when it is named; else it counts as skipped."""
+    "alone" when all others have ended. `machines`: how many of the lab it has at a time. `left_out`: why it runs only
+    when it is named; else it counts as skipped."""
 
     name: str
     group: str
@@ -60,6 +64,7 @@ class Stage:
     limit: int = 600
     is_pytest: bool = False
     lane: str = "worker"
+    machines: int = 0
     left_out: str = ""
 
     @property
@@ -81,6 +86,12 @@ def lane_of(name: str) -> str:
     if name in ALONE:
         return "alone"
     return "worker" if name in WITHOUT_MACHINES else "machines"
+
+
+def machines_of(name: str) -> int:
+    if name in WITHOUT_MACHINES:
+        return 0
+    return SLOTS if name in BOTH else 1
 
 
 STAGES = (
@@ -106,6 +117,7 @@ STAGES = (
             ("molecule/run", scenario.parent.name),
             limit=3600,
             lane=lane_of(scenario.parent.name),
+            machines=machines_of(scenario.parent.name),
             left_out=LEFT_OUT.get(scenario.parent.name, ""),
         )
         for scenario in sorted(CHECKOUT.glob("molecule/*/molecule.yml"))
@@ -118,6 +130,7 @@ STAGES = (
             limit=3600,
             is_pytest=True,
             lane=lane_of(name),
+            machines=machines_of(name),
             left_out=LEFT_OUT.get(name, ""),
         )
         for name in sorted({path.parent.name for path in CHECKOUT.glob("tests/integration/*/test_*.py")})
@@ -227,17 +240,50 @@ def show_failure(outcome: Outcome) -> None:
         print(f"  | {line}")
 
 
-def run_lane(stages: t.Sequence[Stage], is_stopped: threading.Event) -> list[Outcome]:
+class Queue:
+    """Stages, of which each begins when the lab has machines for it; those that need more come first."""
+
+    def __init__(self, stages: t.Sequence[Stage]) -> None:
+        self._stages = sorted(stages, key=lambda stage: -stage.machines)
+        self._free = SLOTS
+        self._changed = threading.Condition()
+
+    def take(self) -> Stage | None:
+        """Waits for one that can begin; None when none is left."""
+        with self._changed:
+            while self._stages:
+                for stage in self._stages:
+                    if stage.machines <= self._free:
+                        self._stages.remove(stage)
+                        self._free -= stage.machines
+                        return stage
+                self._changed.wait()
+            return None
+
+    def end(self, stage: Stage) -> None:
+        with self._changed:
+            self._free += stage.machines
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        with self._changed:
+            self._stages.clear()
+            self._changed.notify_all()
+
+
+def run_queues(queues: t.Sequence[Queue]) -> list[Outcome]:
     outcomes = []
-    for stage in stages:
-        if is_stopped.is_set():
-            break
-        outcome = run_stage(stage)
-        outcomes.append(outcome)
-        with OUTPUT:
-            print(f"{stage.name:28}{outcome.seconds:7.1f} s   {outcome.counts}", flush=True)
-            if outcome.counts.failed:
-                show_failure(outcome)
+    for queue in queues:
+        for stage in iter(queue.take, None):
+            try:
+                outcome = run_stage(stage)
+            finally:
+                queue.end(stage)
+            outcomes.append(outcome)
+            with OUTPUT:
+                print(f"{stage.name:28}{outcome.seconds:7.1f} s   {outcome.counts}", flush=True)
+                if outcome.counts.failed:
+                    show_failure(outcome)
     return outcomes
 
 
@@ -252,28 +298,31 @@ def choose_stages(stages: t.Sequence[Stage], group: str, names: t.Sequence[str])
     return tuple(stage for stage in present if not group or stage.group == group)
 
 
-def run_lanes(lanes: t.Sequence[t.Sequence[Stage]]) -> list[Outcome]:
-    is_stopped = threading.Event()
+def run_lanes(lanes: t.Sequence[t.Sequence[Queue]]) -> list[Outcome]:
+    """Each lane takes the stages of its queues in turn; lanes may share a queue."""
     with concurrent.futures.ThreadPoolExecutor(max(1, len(lanes))) as pool:
-        running = [pool.submit(run_lane, lane, is_stopped) for lane in lanes]
+        running = [pool.submit(run_queues, lane) for lane in lanes]
         try:
             return [outcome for one in running for outcome in one.result()]
         except BaseException:
-            is_stopped.set()
+            for lane in lanes:
+                for queue in lane:
+                    queue.clear()
             for process in tuple(RUNNING):
                 end_session(process)
             raise
 
 
 def run_stages(stages: t.Sequence[Stage], *, one_by_one: bool = False) -> Counts:
-    lanes: dict[str, list[Stage]] = {}
+    lanes: dict[str, list[Stage]] = {"worker": [], "machines": [], "alone": []}
     for stage in stages:
-        lanes.setdefault("alone" if one_by_one else stage.lane, []).append(stage)
-    alone = lanes.pop("alone", [])
-    if len(lanes) > 1 and "worker" in lanes:
+        lanes["alone" if one_by_one else stage.lane].append(stage)
+    if lanes["machines"]:
         # a machine that gets too little time gives up waiting for its disk
         lanes["worker"] = [dataclasses.replace(one, command=(*NICER, *one.command)) for one in lanes["worker"]]
-    outcomes = [*run_lanes(tuple(lanes.values())), *run_lanes((alone,))]
+    machines = Queue(lanes["machines"])
+    outcomes = run_lanes(((Queue(lanes["worker"]), machines), (machines,)))
+    outcomes += run_lanes(((Queue(lanes["alone"]),),))
     skipped = [(outcome.stage.name, reason) for outcome in outcomes for reason in outcome.reasons]
     if skipped:
         print("\nnot run:")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -95,9 +96,28 @@ def test_lanes_run_beside_each_other_and_each_in_order() -> None:
     stages = [
         Stage("one", "test", ("bash", "-c", "until [ -e two ]; do sleep 0.01; done; touch one"), limit=20),
         Stage("three", "test", ("test", "-e", "one")),
-        Stage("two", "test", ("touch", "two"), lane="machines"),
+        Stage("two", "test", ("touch", "two"), lane="machines", machines=1),
     ]
     assert run.run_stages(stages) == Counts(passed=3)
+
+
+def test_a_lane_that_is_done_helps_with_the_machines() -> None:
+    """Each of the two ends only when the other has begun."""
+    stages = [
+        Stage("one", "test", ("bash", "-c", "touch one; until [ -e two ]; do sleep 0.01; done"), limit=20),
+        Stage("two", "test", ("bash", "-c", "touch two; until [ -e one ]; do sleep 0.01; done"), limit=20),
+    ]
+    stages = [dataclasses.replace(stage, lane="machines", machines=1) for stage in stages]
+    assert run.run_stages(stages) == Counts(passed=2)
+
+
+def test_no_stage_begins_while_the_lab_has_too_few_machines_for_it() -> None:
+    alone = "echo $$ > running; sleep 0.3; [ $(cat running) = $$ ]"
+    stages = [
+        Stage(name, "test", ("bash", "-c", alone), lane="machines", machines=machines)
+        for name, machines in (("one", 1), ("both", 2))
+    ]
+    assert run.run_stages(stages) == Counts(passed=2)
 
 
 def test_a_stage_that_is_about_time_runs_when_no_other_does() -> None:
@@ -121,12 +141,12 @@ def test_an_interrupt_ends_the_stages_of_all_lanes_and_starts_no_other(tmp_path:
         "import run, signal\n"
         "signal.signal(signal.SIGTERM, run.interrupt)\n"
         "sleep = lambda name: ('bash', '-c', f'echo $$ > {name}; exec sleep 300')\n"
-        "stages = [run.Stage(name, 'test', sleep(name), lane=name) for name in ('a', 'b')]\n"
-        "run.run_stages([*stages, run.Stage('c', 'test', ('touch', 'c'), lane='a')])\n"
+        "stages = [run.Stage(name, 'test', sleep(name), lane=name) for name in ('worker', 'machines')]\n"
+        "run.run_stages([*stages, run.Stage('c', 'test', ('touch', 'c'), lane='machines')])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(run.CHECKOUT / "tests")], stderr=subprocess.DEVNULL)
     try:
-        names = ["a", "b"]
+        names = ["worker", "machines"]
         deadline = time.monotonic() + 30
         while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in names):
             assert time.monotonic() < deadline
