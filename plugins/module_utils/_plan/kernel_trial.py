@@ -70,7 +70,7 @@ done
 log "nobody confirmed the trial of $(uname -r) in {limit} seconds: restart with {fallback}"
 if command -v systemctl >/dev/null 2>&1; then
     failed=$(systemctl list-units --failed --plain --no-legend 2>/dev/null | cut -d ' ' -f 1)
-    log "units that failed:" $failed
+    log "units that failed:" ${{failed:-none}}
 fi
 # at the start of this script a /boot of its own may not have been mounted yet
 clear
