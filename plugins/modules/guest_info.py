@@ -59,7 +59,8 @@ guest:
     hypervisor:
       description:
         - The verdict (C(name), C(generation), C(is_azure), C(explanation)), the C(evidence) it rests on, and the
-          C(contradictions) among it; host build, feature bits and VMBus protocol where the kernel told them.
+          C(contradictions) among it; host build, feature bits and VMBus protocol where the kernel told them; and
+          whether Secure Boot is on (C(secure_boot)).
       type: dict
       returned: always
     vmbus:
@@ -96,8 +97,9 @@ guest:
       returned: always
     kernels:
       description:
-        - Installed kernels with the drivers they have (C(builtin), C(module) or null), their initramfs, and in
-          C(support) what they have of Hyper-V by feature, their known defects, and a C(grade).
+        - Installed kernels with the drivers they have (C(builtin), C(module) or null), their initramfs, whether they
+          have a signature for Secure Boot (C(is_signed)), and in C(support) what they have of Hyper-V by feature, their
+          known defects, and a C(grade).
       type: list
       elements: dict
       returned: always

@@ -106,6 +106,7 @@ def gather(root: Root, note: t.Callable[[Problem], None], kernel_log: str | None
         is_container=bool(in_container),
         vmbus=devices,
         privileges_high=log.privileges_high,
+        secure_boot=_secure_boot(reader) if is_uefi else False if is_running else None,
     )
 
 
@@ -230,6 +231,20 @@ def _kernel(reader: KernelReader) -> t.Iterator[Evidence]:
         yield Evidence(path, release, "wsl", "interface")
     if release.endswith("-azure"):
         yield Evidence(path, release, "azure", "software")
+
+
+def _secure_boot(reader: KernelReader) -> bool | None:
+    """UEFI 2.10, section 3.3 (SecureBoot); shim's MokSBStateRT is 1 where its owner has switched its checks off."""
+    is_on = _efi_variable(reader, "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c")
+    is_unchecked = _efi_variable(reader, "MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23")
+    return None if is_on is None else is_on and not is_unchecked
+
+
+def _efi_variable(reader: KernelReader, name: str) -> bool | None:
+    """A variable of one byte; the kernel puts four bytes of attributes before it."""
+    path = f"/sys/firmware/efi/efivars/{name}"
+    content = reader.attempt(path, lambda: reader.root.read_bytes(path))
+    return content[4] == 1 if content is not None and len(content) == 5 else None
 
 
 def _efi(is_uefi: bool | None) -> t.Iterator[Evidence]:

@@ -11,7 +11,7 @@ import typing as t
 import zlib
 
 from .._errors import GuestError
-from .._formats import kernel_config, modules_dep
+from .._formats import kernel_config, modules_dep, pe
 from . import packages
 from .model import Initramfs, Kernel, Problem, TextFile
 from .reader import Note, Reader
@@ -85,7 +85,17 @@ def _kernel(reader: Reader, version: str, image: str | None, package: tuple[str,
         initramfs=next((path for path in (name.format(version) for name in _IMAGE_NAMES) if reader.exists(path)), None),
         config_path=config.path if config else None,
         package=package,
+        is_signed=reader.attempt(image, lambda: _is_signed(reader, image)) if image else None,
     )
+
+
+def _is_signed(reader: Reader, image: str) -> bool | None:
+    stream = reader.root.open(image)
+    if stream is None:
+        return None
+    with stream:
+        header = stream.read(pe.HEADER_SIZE)
+    return pe.has_signature(header) if header else None
 
 
 def _config(reader: Reader, version: str) -> TextFile | None:

@@ -76,6 +76,7 @@ class Kernel:
     initramfs: str | None  # path of the image that update-initramfs or dracut makes for this version
     config_path: str | None = None  # where the configuration was read
     package: tuple[str, str] | None = None  # name and version of the Debian package that it is from
+    is_signed: bool | None = None  # for Secure Boot, by whomever; None where the image was not read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -362,6 +363,7 @@ class Hypervisor:
     is_container: bool
     vmbus: tuple[VmbusDevice, ...]
     privileges_high: int | None = None  # high word of the Hyper-V privilege flags
+    secure_boot: bool | None = None  # whether the firmware, through shim, starts signed kernels only
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,6 +44,7 @@ def guest(facts: GuestFacts) -> dict[str, t.Any]:
             "is_azure": verdict.is_azure,
             "container_on": verdict.container_on,
             "is_uefi": facts.hypervisor.is_uefi,
+            "secure_boot": facts.hypervisor.secure_boot,
             "explanation": verdict.explanation,
             "evidence": verdict.evidence,
             "contradictions": verdict.contradictions,
@@ -160,6 +161,7 @@ def _kernel(facts: GuestFacts, kernel: Kernel, support: KernelSupport) -> dict[s
     return {
         "version": kernel.version,
         "image": kernel.image,
+        "is_signed": kernel.is_signed,
         "drivers": {name: provides(kernel, name) for name in drivers.REPORTED},
         "support": _support(support),
         "initramfs": _initramfs(facts.image_at(kernel.initramfs), kernel.version),

@@ -20,6 +20,7 @@ from . import (
     kernel_support,
     network_names,
     nic_switch,
+    secure_boot,
     xen_leftovers,
 )
 from .disk_names import is_unstable
@@ -85,6 +86,7 @@ def assess(facts: GuestFacts) -> Readiness:
     findings += nic_switch.find(facts)
     findings += integration_services.concerns(facts)
     findings += kernel_support.find(facts, supports)
+    findings += secure_boot.find(facts)
     findings += [_unread(problem.path, problem.message) for problem in facts.problems]
     findings = list(dict.fromkeys([*findings, *_without_kernel(kernels), *_without_loader(facts), *_slow_start(facts)]))
     default = next((kernel for kernel in kernels if kernel.is_default), None)

@@ -300,6 +300,42 @@ def test_uefi_is_only_known_of_a_running_guest(tmp_path: pathlib.Path) -> None:
     assert gather("=== /boot/efi/\n", tmp_path / "offline")[0].is_uefi is None
 
 
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+MOK_STATE = "/sys/firmware/efi/efivars/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({SECURE_BOOT: 0}, False),
+        ({SECURE_BOOT: 1}, True),
+        ({SECURE_BOOT: 1, MOK_STATE: 0}, True),
+        ({SECURE_BOOT: 1, MOK_STATE: 1}, False),
+        ({MOK_STATE: 1}, None),
+    ],
+)
+def test_secure_boot_is_what_the_firmware_and_shim_say(
+    tmp_path: pathlib.Path, variables: dict[str, int], expected: bool | None
+) -> None:
+    guest_tree.build("=== /sys/class/net/\n=== /sys/firmware/efi/efivars/\n", tmp_path)
+    for path, value in variables.items():
+        (tmp_path / path[1:]).write_bytes(b"\x06\0\0\0" + bytes([value]))
+    assert hypervisor.gather(Root(str(tmp_path)), pytest.fail).secure_boot is expected
+
+
+def test_without_uefi_there_is_no_secure_boot_and_of_a_guest_that_does_not_run_it_is_not_known(
+    tmp_path: pathlib.Path,
+) -> None:
+    assert gather("=== /sys/class/net/\n", tmp_path / "bios")[0].secure_boot is False
+    assert gather("=== /etc/hostname\nguest\n", tmp_path / "disk")[0].secure_boot is None
+
+
+def test_a_variable_of_another_length_tells_nothing(tmp_path: pathlib.Path) -> None:
+    guest_tree.build(f"=== /sys/class/net/\n=== {SECURE_BOOT}\n\x06\n", tmp_path)
+    assert hypervisor.gather(Root(str(tmp_path)), pytest.fail).secure_boot is None
+
+
 def test_a_kernel_log_that_is_handed_in_counts_instead_of_files(tmp_path: pathlib.Path) -> None:
     manifest = "=== /var/log/dmesg\n" + DIALECTS["3.16"][0]
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts import kernels
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import Initramfs, Kernel, Problem
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
-from ansible_collections.rehost.hyperv.tests.unit import guest_tree, small_guest
+from ansible_collections.rehost.hyperv.tests.unit import efi_image, guest_tree, small_guest
 
 VERSION = "6.1.0-50-amd64"
 
@@ -41,6 +41,16 @@ def test_a_kernel_is_known_by_image_configuration_modules_and_initramfs(tmp_path
     assert only.modules is not None
     assert only.modules.by_name["hv_storvsc"].dependencies != ()
     assert only.modules.builtin == {"crc16"}
+
+
+@pytest.mark.parametrize(
+    ("image", "is_signed"), [(efi_image.make(), True), (efi_image.make(certificates=(0, 0)), False), (b"", None)]
+)
+def test_a_signature_is_read_from_the_image(tmp_path: pathlib.Path, image: bytes, is_signed: bool | None) -> None:
+    guest_tree.build(small_guest.kernel(VERSION), tmp_path)
+    (tmp_path / "boot" / f"vmlinuz-{VERSION}").write_bytes(image)
+    (only,) = kernels.gather(Root(str(tmp_path)), pytest.fail)
+    assert only.is_signed is is_signed
 
 
 def test_modules_below_usr_are_found_by_the_link(tmp_path: pathlib.Path) -> None:
