@@ -55,6 +55,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def run_role(machine: lab.Machine, package: pathlib.Path, directory: pathlib.Path) -> t.Dict[str, t.Any]:
     """What the role's last step returned, after the restart with the kernel in the package."""
     kept = directory / "kept.json"
+    keep = {"content": "{{ guest_kernel_result | to_json }}", "dest": str(kept), "mode": "0600"}
     tasks = [
         {
             "ansible.builtin.include_role": {"name": "rehost.hyperv.guest_kernel", "public": True},
@@ -64,10 +65,7 @@ def run_role(machine: lab.Machine, package: pathlib.Path, directory: pathlib.Pat
                 "guest_kernel_trial_limit": 900,
             },
         },
-        {
-            "ansible.builtin.copy": {"content": "{{ guest_kernel_result | to_json }}", "dest": str(kept), "mode": "0600"},
-            "delegate_to": "localhost",
-        },
+        {"ansible.builtin.copy": keep, "delegate_to": "localhost"},
     ]
     playbook = directory / "play.json"
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
