@@ -31,6 +31,8 @@ options:
   interval:
     description:
       - Seconds over which is measured. The longer, the more certain the drift. Up to one hour.
+      - The host tells its time every five seconds. Against its clock there is no drift with less than 7.5, and the
+        offset is told as if the clocksource were wrong by 500 ppm at most.
     type: float
     default: 10
   wait:

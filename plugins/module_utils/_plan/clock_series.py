@@ -29,6 +29,7 @@ LEAST_STEP = 0.000_2  # seconds; less is not told from the time that reading the
 LEAST_GAP = 0.05  # seconds
 _LEAST_FOR_LINE = 4  # samples
 _SHORTEST_LINE = 1.0  # seconds
+_LEAST_AGES = 1.5  # in less, the host may have told its time at the ends only, and what it gained meanwhile is not seen
 _USUAL_DRIFT = 500e-6  # of a clocksource of which nothing is known: seconds that it is off in a second of true time
 _WORST_DRIFT = 0.05  # that a clocksource is believed to have before its jumps are called gaps
 _NOISE = 1e-6  # seconds; no sample is trusted more than this
@@ -98,8 +99,11 @@ def estimate(series: ReferenceSeries, readings: t.Sequence[Reading]) -> Estimate
     found = _gaps(series)
     samples = series.samples[found[-1][0] + 1 if found else 0 :]
     end = readings[-1]
-    line = _line(samples)
-    error = (line.error if line else 0.0) * series.age / _SECOND  # of what lies between two words of the host
+    age = series.age / _SECOND
+    line = _line(samples, max(_SHORTEST_LINE, _LEAST_AGES * age))
+    # between two words of the host its clock wavers by what the clocksource is wrong in that time
+    spread = None if line is None else line.slope_spread + 2 * line.error * age / line.length
+    wavering = age * (_USUAL_DRIFT if line is None or spread is None else abs(line.slope) + spread)
     if line is not None:
         behind = line.at(_raw(end, samples[0]))
         uncertainty = line.bound(_raw(end, samples[0]), samples)
@@ -116,11 +120,9 @@ def estimate(series: ReferenceSeries, readings: t.Sequence[Reading]) -> Estimate
         name=series.name,
         kind=series.kind,
         offset=offset,
-        uncertainty=uncertainty + series.root_error / _SECOND + error + end.width / _SECOND,
+        uncertainty=uncertainty + series.root_error / _SECOND + wavering + end.width / _SECOND,
         drift=drift,
-        drift_uncertainty=None
-        if drift is None or line is None
-        else (line.slope_spread + 2 * error / line.length) * 1e6,
+        drift_uncertainty=None if drift is None or spread is None else spread * 1e6,
         frequency_error=None if line is None else -line.slope / (1 + line.slope) * 1e6,
         samples=len(samples),
         delay=2 * min(sample.error for sample in samples) / _SECOND,
@@ -185,11 +187,11 @@ class _Line(t.NamedTuple):
         )
 
 
-def _line(samples: t.Sequence[Sample]) -> _Line | None:
-    """Weighted least squares: what took long on its way counts little."""
+def _line(samples: t.Sequence[Sample], shortest: float) -> _Line | None:
+    """Weighted least squares: what took long on its way counts little. None for fewer seconds than that."""
     points = [(_raw(sample.at, samples[0]), _behind(sample, samples[0])) for sample in samples]
     length = points[-1][0] - points[0][0]
-    if len(points) < _LEAST_FOR_LINE or length < _SHORTEST_LINE:
+    if len(points) < _LEAST_FOR_LINE or length < shortest:
         return None
     weights = [_weight(sample) for sample in samples]
     total = sum(weights)

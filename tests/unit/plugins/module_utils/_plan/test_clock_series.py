@@ -209,15 +209,79 @@ def test_a_frequency_error_of_ten_percent_is_no_pause() -> None:
 
 
 def test_what_the_host_says_seldom_is_less_certain_the_worse_the_clocksource_is() -> None:
-    def uncertainty(fast: float) -> float:
+    def uncertainty(fast: float, end: float) -> float:
         world = World(fast=fast)
-        series = dataclasses.replace(world.series([index * 1.4 for index in range(8)]), age=5 * SECOND)
-        found = estimate(series, world.readings(9.8))
+        series = dataclasses.replace(world.series([index * end / 7 for index in range(8)]), age=5 * SECOND)
+        found = estimate(series, world.readings(end))
         assert found is not None
         return found.uncertainty
 
-    assert uncertainty(300.0) == pytest.approx(0.0015, rel=0.05)
-    assert uncertainty(1.0) < 0.00002
+    # 1.5 ms in five seconds, if the frequency is known; in ten seconds it is known to within itself
+    assert uncertainty(300.0, 1000.0) == pytest.approx(0.0015, rel=0.05)
+    assert uncertainty(300.0, 10.0) == pytest.approx(0.003, rel=0.05)
+    assert uncertainty(1.0, 10.0) < 0.00002
+
+
+def host_clock(world: World, end: float, phase: float, *, widest: float = 2e-5, seed: int = 0) -> ReferenceSeries:
+    """What the guest reckons the time of the host to be, who tells it every five seconds and at that phase. C(widest):
+    seconds that a sample may be wrong by at most; some are much better."""
+    chance = random.Random(seed)
+    samples = []
+    for index in range(40):
+        now = end * index / 39
+        told = now - (now - phase) % 5.0
+        at = world.reading(now)
+        error = widest * chance.random() ** 4
+        reference = START + round((told + chance.uniform(-error, error)) * SECOND) + at.raw - world.reading(told).raw
+        samples.append(Sample(at, reference, round(error * SECOND)))
+    return ReferenceSeries("/dev/ptp_hyperv", "phc", tuple(samples), root_error=100_000, age=5 * SECOND)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.floats(1.0, 7.0), st.floats(-500, 500)),
+        st.tuples(st.floats(7.6, 60.0), st.floats(-5000, 5000)),
+    ),
+    st.floats(0.0, 5.0, exclude_max=True),
+    st.floats(-500, 500),
+    st.floats(-10, 10),
+)
+@example((5.2, 500.0), 0.1, 0.0, 0.0)  # the host tells the time once, and at the end of the interval
+@example((4.0, 500.0), 4.5, 0.0, 0.0)  # never
+@example((10.0, 2000.0), 0.0, 0.0, 0.0)
+def test_what_is_told_of_the_host_clock_is_within_its_uncertainty(
+    interval: t.Tuple[float, float], phase: float, held: float, ahead: float
+) -> None:
+    end, fast = interval
+    world = World(fast=fast, held=held, ahead=ahead)
+
+    found = estimate(host_clock(world, end, phase), world.readings(end))
+
+    assert found is not None
+    assert abs(found.offset - world.offset(end)) <= found.uncertainty
+    if found.drift is not None:
+        assert abs(found.drift - held) <= (found.drift_uncertainty or 0.0)
+        assert abs((found.frequency_error or 0.0) - fast) <= (found.drift_uncertainty or 0.0)
+    assert (found.drift is None) == (end < 7.5)
+
+
+@given(
+    st.floats(7.6, 30.0),
+    st.floats(-5000, 5000),
+    st.floats(0.0, 5.0, exclude_max=True),
+    st.floats(1e-5, 1e-2),
+    st.integers(0, 1000),
+)
+@example(8.9, 1675.0, 3.9, 0.005, 319)
+def test_a_busy_guest_does_not_make_the_host_clock_seem_more_certain(
+    end: float, fast: float, phase: float, widest: float, seed: int
+) -> None:
+    world = World(fast=fast)
+
+    found = estimate(host_clock(world, end, phase, widest=widest, seed=seed), world.readings(end))
+
+    assert found is not None
+    assert abs(found.offset - world.offset(end)) <= found.uncertainty
 
 
 def test_a_reference_that_never_answered_tells_nothing() -> None:
