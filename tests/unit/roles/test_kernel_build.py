@@ -41,6 +41,12 @@ PLAY = """
   tasks:
     - ansible.builtin.debug:
         msg: "to be built in {{{{ kernel_build_result.directory }}}}"
+
+- hosts: guest
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "packages for the guest: {{{{ hostvars.builder.kernel_build_packages | length }}}}"
 """
 
 
@@ -83,6 +89,7 @@ def test_the_configuration_of_a_guest_is_an_input_and_the_file_that_it_came_in_i
         done = play(tmp_path, f"CONFIG_{config}=y\n", mode=mode)
         assert done.returncode == 0, done.stdout + done.stderr
         found += re.findall('to be built in [^"]+', done.stdout)
+        assert f"packages for the guest: {2 if mode == '--diff' else 0}" in done.stdout
     assert len(found) == 3
     assert found[0] != found[1] == found[2]
     assert len(list((tmp_path / "packages").glob("linux-*_6.1.5-1_amd64.deb"))) == 2
