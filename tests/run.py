@@ -128,7 +128,7 @@ STAGES = (
             name,
             "test",
             ("pytest", *WORKERS.get(name, ()), f"tests/integration/{name}"),
-            limit=3600,
+            limit=4 * 3600 if name == "kernel" else 3600,
             is_pytest=True,
             lane=lane_of(name),
             machines=machines_of(name),

@@ -262,6 +262,9 @@ def environment(epoch: int, when: str) -> dict[str, str]:
         "KDEB_COMPRESS": "xz",  # what every dpkg since Debian 6 can unpack
         "DEBFULLNAME": "rehost.hyperv",
         "DEBEMAIL": "rehost@build",
+        # programs in the package of the headers are stripped, but their build ID is of what debuggers read before that,
+        # with the path of the directory in it
+        "HOSTLDFLAGS": "-Wl,--build-id=none",
         "LC_ALL": "C",
         "TZ": "UTC",
     }

@@ -241,4 +241,5 @@ def test_the_telling_lines_of_a_log_are_found() -> None:
 def test_a_build_knows_nothing_of_its_time_and_host() -> None:
     found = kernel_build.environment(1700000000, "Tue, 14 Nov 2023 22:13:20 +0000")
     assert found["SOURCE_DATE_EPOCH"] == "1700000000"
+    assert found["HOSTLDFLAGS"] == "-Wl,--build-id=none"
     assert {"KBUILD_BUILD_TIMESTAMP", "KBUILD_BUILD_USER", "KBUILD_BUILD_HOST", "TZ", "LC_ALL"} <= set(found)
