@@ -37,4 +37,4 @@ def has_signature(header: bytes) -> bool:
         return False
     (count,) = struct.unpack_from("<I", header, count_at)
     offset, size = struct.unpack_from("<II", header, entry)
-    return count > _CERTIFICATES and offset > 0 and size > 0
+    return bool(count > _CERTIFICATES and offset and size)
