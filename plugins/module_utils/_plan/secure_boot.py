@@ -30,23 +30,19 @@ def find(facts: GuestFacts) -> t.Iterator[Finding]:
     for kernel in facts.kernels:
         if kernel.version not in versions or kernel.is_signed is not False:
             continue
-        is_default = default is not None and default.version == kernel.version
-        if refuses(facts, kernel):
-            yield Finding(
-                "kernel.unsigned",
-                "error" if is_default else "warning",
-                kernel.version,
-                f"kernel {kernel.version} has no signature, and Secure Boot is on: GRUB refuses it, and waits in its "
-                "menu",
-                _SWITCH_OFF,
-                blocks=is_default,
-            )
+        is_refused = refuses(facts, kernel)
+        blocks = is_refused and default is not None and default.version == kernel.version
+        if is_refused:
+            why = "and Secure Boot is on: GRUB refuses it, and waits in its menu"
         elif facts.boot.has_esp:
-            yield Finding(
-                "kernel.unsigned",
-                "info",
-                kernel.version,
-                f"kernel {kernel.version} has no signature: it does not start on generation 2 with Secure Boot, which "
-                "is on in a new virtual machine",
-                _SWITCH_OFF,
-            )
+            why = "so it does not start on generation 2 with Secure Boot, which is on in a new virtual machine"
+        else:
+            continue
+        yield Finding(
+            "kernel.unsigned",
+            "error" if blocks else "warning" if is_refused else "info",
+            kernel.version,
+            f"kernel {kernel.version} has no signature, {why}",
+            _SWITCH_OFF,
+            blocks=blocks,
+        )
