@@ -22,7 +22,12 @@ description:
   - A kernel that proved itself becomes the default (V(done)), and one that did not is not tried again (V(failed)).
   - apt is told to keep the kernel at its version, never to remove it by itself, and never to install those with known
     defects.
-  - No kernel is ever removed. Packages are not installed by this module.
+  - No kernel is ever removed. In a guest that runs, packages are not installed by this module, but by who calls it.
+  - In a guest that does not run (O(root) or O(image)), O(packages) are installed by the call itself, with
+    O(trial=false). The guest's own C(dpkg) does it, isolated from the machine on which the module runs and without a
+    network, and without the hooks that packages of kernels have (C(/etc/kernel/postinst.d)). What the hooks do is done
+    here. The image is built by the guest's own C(mkinitramfs) or C(dracut) and proved, and the menu of GRUB 2 gets an
+    entry like that of the kernel that started before. Only then is the new kernel the default.
 version_added: 0.1.0
 author: [rehost.hyperv contributors (!UNKNOWN)]
 extends_documentation_fragment:
@@ -62,7 +67,10 @@ options:
   packages:
     description:
       - Paths of packages (C(.deb)) on the machine on which the module runs. The kernel is then chosen of those in them.
-      - In the phase V(install) the caller installs them.
+      - In a guest that runs, the caller installs them in the phase V(install).
+      - In a guest that does not run they are installed by this call. They have to be packages of kernels
+        (C(linux-image), C(linux-headers), C(linux-kbuild), C(linux-compiler), C(linux-base)) for the guest's
+        architecture. What they depend on has to be in the guest, or among them. Nothing is downloaded.
     type: list
     elements: path
     default: []
@@ -103,6 +111,8 @@ notes:
   - A kernel that apt offers in the same package as an older one (same C(uname -r)) replaces it; there is nothing to
     fall back to.
   - C(dpkg) holds the package as well where the caller sets that (RV(after.hold)).
+  - After M(rehost.hyperv.rollback) a package that was installed in a guest that did not run stays installed, with the
+    image that was built for it. apt and the boot loader have what they had before.
 seealso:
   - module: rehost.hyperv.readiness_info
   - module: rehost.hyperv.initramfs_modules
@@ -121,6 +131,14 @@ EXAMPLES = r"""
     restart: true
   become: true
   register: kernel
+
+- name: Install a kernel in a guest that is not running, and make it the default
+  rehost.hyperv.kernel_pin:
+    image: /var/lib/migration/web1.vhdx
+    packages:
+      - /srv/packages/linux-image-6.12.9+bpo-amd64_6.12.9-1~bpo12+1_amd64.deb
+    trial: false
+  become: true
 
 - name: Let apt and the boot loader decide again
   rehost.hyperv.kernel_pin:
@@ -204,8 +222,11 @@ before:
     phase:
       description:
         - What comes next. V(done) - nothing. V(install) - the package has to be installed. V(repair) - dpkg was
-          interrupted, and has to go on. V(restart) - the guest has to be restarted, which tries the kernel. V(failed) -
-          the trial failed. V(refused) - it cannot be done; a finding says why.
+          interrupted, and has to go on, or the kernel has no image or menu entry. V(restart) - the guest has to be
+          restarted, which tries the kernel. V(failed) - the trial failed. V(refused) - it cannot be done; a finding
+          says why.
+        - In a guest that does not run the call makes the steps V(install) and V(repair) itself, and goes on. Check mode
+          shows the first of them.
       type: str
       returned: always
     kernel:

@@ -48,21 +48,24 @@ class Guest:
 
     # -- changes; their paths have no link but in the last component (Root.place_of)
 
-    def write(self, path: str, chunks: t.Iterable[bytes], mode: int) -> None:
-        """Stages a file's new content and puts it in its place."""
-        staged = self.stage(path, chunks, mode)
+    def write(self, path: str, chunks: t.Iterable[bytes], mode: int, *, is_recorded: bool = True) -> None:
+        """Stages a file's new content and puts it in its place. What is not recorded stays when all is rolled back; its
+        directory must be there."""
+        staged = self.stage(path, chunks, mode, is_recorded=is_recorded)
         try:
-            self.commit(staged)
+            self.commit(staged, is_recorded=is_recorded)
         except BaseException:
             self.discard(staged)
             raise
         os.close(staged.parent)
 
-    def stage(self, path: str, chunks: t.Iterable[bytes], mode: int) -> Staged:
+    def stage(self, path: str, chunks: t.Iterable[bytes], mode: int, *, is_recorded: bool = True) -> Staged:
         """Writes a file's new content beside it, durable, with the owner, mode and attributes of the file that it
         will replace (C(mode), root's, when there is none). Nothing in the guest has changed for any reader yet."""
-        self._make_directories(os.path.dirname(path))
-        self.record(path)
+        self._lock()
+        if is_recorded:
+            self._make_directories(os.path.dirname(path))
+            self.record(path)
         with self._errors(path), self.root.open_parent(path) as (parent, name):
             staged = _staged_name(name)
             _unlink_if_there(staged, parent)
@@ -81,9 +84,10 @@ class Guest:
                 raise
             return Staged(os.dup(parent), name, staged, digest.hexdigest(), path)
 
-    def commit(self, staged: Staged) -> None:
+    def commit(self, staged: Staged, *, is_recorded: bool = True) -> None:
         """Puts a staged file in its place; then, or when it is discarded, C(parent) is to be closed."""
-        self._append(Written(staged.path, staged.sha256))
+        if is_recorded or staged.path in self._recorded:
+            self._append(Written(staged.path, staged.sha256))
         with self._errors(staged.path):
             os.rename(staged.temporary, staged.name, src_dir_fd=staged.parent, dst_dir_fd=staged.parent)
             _sync_directory(staged.parent)

@@ -8,6 +8,9 @@ harmless devices that cannot get more, an empty C(/sys), and its own C(/proc). I
 IPC and host name namespaces, no way to gain privileges and no capability beyond those over files. What it generates
 is copied out of the overlay into an unnamed file. All of it, mounts and processes, ends with the process that asked
 for it, however that ends. What remains is the attack surface of the kernel's system calls: see docs/security.md.
+
+dpkg, which is there to change the guest, sees the same but the tree itself, and packages that are copied in; the hooks
+that packages of kernels run are hidden.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import re
 import select
@@ -30,6 +34,16 @@ OUTPUT_PATH = "/tmp/rehost-hyperv-output"
 MAX_OUTPUT = 1 << 30  # bytes of a generated file
 MAX_LOG = 64 << 10  # bytes kept of what a program prints
 OVERLAY_SIZE = "size=2g"  # bound of the memory that the program can fill
+PACKAGES_PATH = "/tmp/rehost-hyperv"
+# linux-base(7) and, before it, the scripts of the packages run what is in these: update-grub asks the devices of the
+# running kernel, update-initramfs replaces images before they are known to be good, dkms compiles
+_HOOKS = tuple(
+    [
+        f"{top}/{name}.d"
+        for top in ("/etc/kernel", "/usr/share/kernel")
+        for name in ("preinst", "postinst", "prerm", "postrm")
+    ]
+)
 
 # <linux/mount.h>, <sched.h>, <linux/prctl.h>, <linux/capability.h>
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY, _MS_REMOUNT = 2, 4, 8, 1, 32
@@ -69,6 +83,30 @@ def run_isolated(
     root_path: the guest's root directory on the worker. inputs: path, text and mode of files that are there only for
     this run. timeout: seconds. Raises GuestError when the isolation cannot be set up or the program takes too long.
     """
+    return _run(root_path, argv, timeout, inputs=inputs, output=output.fileno())
+
+
+def run_on_tree(
+    root_path: str, argv: t.Sequence[str], files: t.Sequence[tuple[str, t.BinaryIO]], timeout: int
+) -> Finished:
+    """Runs a guest's program on its tree itself, isolated from the worker in the same way.
+
+    files: names below PACKAGES_PATH, and open files of the worker with what they hold during this run. The hooks that
+    packages of kernels run are not there. Raises GuestError as run_isolated does.
+    """
+    return _run(root_path, argv, timeout, files=[(name, stream.fileno()) for name, stream in files])
+
+
+def _run(
+    root_path: str,
+    argv: t.Sequence[str],
+    timeout: int,
+    *,
+    inputs: t.Sequence[tuple[str, str, int]] = (),
+    files: t.Sequence[tuple[str, int]] = (),
+    output: int | None = None,
+) -> Finished:
+    guest = "the guest is unchanged" if output is not None else "what it wrote until then is in the guest"
     submounts = tuple(_submounts(root_path))
     caller = os.getpid()
     log_read, log_write = os.pipe()
@@ -77,14 +115,14 @@ def run_isolated(
     if child == 0:
         os.close(log_read)
         os.close(setup_read)
-        _outer(_Job(caller, root_path, submounts, argv, inputs, output.fileno(), log_write, setup_write))
+        _outer(_Job(caller, root_path, submounts, argv, inputs, files, output, log_write, setup_write))
     os.close(log_write)
     os.close(setup_write)
     try:
         log = _collect(log_read, time.monotonic() + timeout)
         if log is None:
             raise GuestError(
-                f"{argv[0]} did not end within {timeout} seconds and was stopped; the guest is unchanged",
+                f"{argv[0]} did not end within {timeout} seconds and was stopped; {guest}",
                 hint="Run it in the guest by hand to see where it hangs.",
             )
         problem = os.read(setup_read, 4096).decode("utf-8", "replace")
@@ -97,7 +135,7 @@ def run_isolated(
         _pid, status = os.waitpid(child, 0)
     if problem:
         raise GuestError(
-            f"{argv[0]} could not be run in isolation: {problem}; the guest is unchanged",
+            f"{argv[0]} could not be run in isolation: {problem}; {guest}",
             hint="This needs root on the worker, overlay and tmpfs file systems, and no container that forbids mounts.",
         )
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -131,14 +169,16 @@ def _submounts(root_path: str) -> t.Iterator[str]:
 
 
 class _Job(t.NamedTuple):
-    """What the children need to know; the last three are descriptors."""
+    """What the children need to know; the last three are descriptors. Without an output the program runs on the tree
+    itself."""
 
     caller: int  # its process id
     root_path: str
     submounts: t.Sequence[str]  # relative to the root
     argv: t.Sequence[str]
     inputs: t.Sequence[tuple[str, str, int]]
-    output: int
+    files: t.Sequence[tuple[str, int]]  # names below PACKAGES_PATH, descriptors
+    output: int | None
     log: int
     setup: int  # takes the reason when the program cannot be run
 
@@ -175,7 +215,12 @@ def _inner(job: _Job) -> t.NoReturn:
     status = 125
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _enter_overlay(job.root_path, job.submounts)
+        if job.output is None:
+            _enter_tree(job.root_path, job.submounts)
+            _bring(job.files)
+        else:
+            _enter_overlay(job.root_path, job.submounts)
+            os.makedirs(os.path.dirname(OUTPUT_PATH), exist_ok=True)
         for path, text, mode in job.inputs:
             _write_input(path, text, mode)
         program = os.fork()
@@ -185,7 +230,7 @@ def _inner(job: _Job) -> t.NoReturn:
         status = os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else 128 + os.WTERMSIG(ended)
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what it left running could still change the output
-        if status == 0:
+        if status == 0 and job.output is not None:
             _copy_out(job.output)
     except OSError as error:
         status = 125
@@ -206,6 +251,34 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
         lower = below.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
         _mount("overlay", os.path.normpath(os.path.join("/tmp/new", below)), "overlay", _MS_NOSUID | _MS_NODEV, options)
+    _leave_worker()
+    os.makedirs("/dev", exist_ok=True)  # a tree that never ran may be without
+    _furnish()
+
+
+def _enter_tree(root_path: str, submounts: t.Sequence[str]) -> None:
+    os.chdir(root_path)
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=64k,mode=0700")
+    os.mkdir("/tmp/new")
+    for below in (".", *submounts):
+        target = os.path.normpath(os.path.join("/tmp/new", below))
+        _mount(below, target, "", _MS_BIND)
+        held = os.statvfs(target).f_flag & (_MS_RDONLY | _MS_NOEXEC)  # the numbers of both are the same
+        _mount("none", target, "", _MS_REMOUNT | _MS_BIND | _MS_NOSUID | _MS_NODEV | held)
+    _leave_worker()
+    for point in ("/dev", "/proc", "/tmp"):  # nothing is made that would be left in the guest
+        if not os.path.isdir(point):
+            raise OSError(errno.ENOENT, f"the guest has no directory {point}")
+    _furnish()
+    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, OVERLAY_SIZE + ",mode=1777")
+    for point in _HOOKS:
+        if os.path.isdir(point):
+            _mount("tmpfs", point, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "size=64k,mode=0755")
+
+
+def _leave_worker() -> None:
+    """From here on no path leads out of the guest."""
     os.chdir("/tmp/new")
     pivot_root = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if pivot_root is None:
@@ -213,8 +286,10 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
     _check(_libc.syscall(pivot_root, b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _MNT_DETACH), "leaving the worker's tree")
     os.chdir("/")
-    # from here on no path leads out of the overlay
-    os.makedirs("/dev", exist_ok=True)  # a tree that never ran may be without
+
+
+def _furnish() -> None:
+    """Mounts what every program wants, with nothing of the worker in it."""
     for point, kind, flags, options in (
         # read only: to write to /proc/sys and /proc/sysrq-trigger it is enough to be the owner
         ("/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, ""),
@@ -234,7 +309,15 @@ def _enter_overlay(root_path: str, submounts: t.Sequence[str]) -> None:
         if os.path.exists(path):
             _mount("/dev/null", path, "", _MS_BIND)
     os.umask(0o022)
-    os.makedirs(os.path.dirname(OUTPUT_PATH), exist_ok=True)
+
+
+def _bring(files: t.Sequence[tuple[str, int]]) -> None:
+    os.mkdir(PACKAGES_PATH)
+    for name, source in files:
+        os.lseek(source, 0, os.SEEK_SET)
+        with open(f"{PACKAGES_PATH}/{name}", "xb") as target:
+            for chunk in iter(functools.partial(os.read, source, 1 << 20), b""):
+                target.write(chunk)
 
 
 def _write_input(path: str, text: str, mode: int) -> None:

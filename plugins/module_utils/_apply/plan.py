@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying out a plan: files first, all of them staged before the first is put in its place, then commands."""
+"""Carrying out a plan: files first, all of them staged before the first is put in its place, then packages, then
+commands."""
 
 from __future__ import annotations
 
@@ -47,6 +48,8 @@ def apply(root: Root, plan: Plan, runner: Runner) -> None:
         finally:
             for left in staged.values():
                 guest.discard(left)
+        if plan.installation is not None:
+            runner.install(plan.installation)
         for command in plan.commands:
             _generate(guest, command, runner)
 
@@ -110,14 +113,15 @@ def _generate(guest: Guest, command: Command, runner: Runner) -> None:
                 hint="Run the command in the guest by hand and look at its output.",
             )
         made.seek(0)
-        guest.write(path, iter(lambda: made.read(_CHUNK), b""), 0o644)
+        guest.write(path, iter(lambda: made.read(_CHUNK), b""), 0o644, is_recorded=not command.stays)
         if command.record is not None:
             made.seek(0)
             digest = hashlib.sha1()  # what update-initramfs compares, no security hangs on it
             for chunk in iter(lambda: made.read(_CHUNK), b""):
                 digest.update(chunk)
             line = f"{digest.hexdigest()}  {command.output}\n"
-            guest.write(_place(guest.root, command.record), (line.encode(),), 0o644)
+            place = _place(guest.root, command.record)
+            guest.write(place, (line.encode(),), 0o644, is_recorded=not command.stays)
 
 
 @contextlib.contextmanager

@@ -36,13 +36,15 @@ _LOG_SIZE = 4096  # bytes of its end
 
 
 def gather(root: Root, note: t.Callable[[Problem], None]) -> KernelPackages:
-    """C(offered), C(log), C(boot_id) and C(has_systemd) are those of the running guest; none where none runs."""
+    """C(offered), C(log), C(boot_id) and C(has_systemd) are those of the running guest; none where none runs. C(all) is
+    the other way round."""
     reader = KernelReader(root, note)
+    known = _known(reader)
     files = [reader.text(path) for path in _FILES]
     links = [(path, reader.attempt(path, functools.partial(root.read_link, path))) for path in _LINKS]
     record = next((file for file in files if file is not None and file.path == catalog.TRIAL), None)
     return KernelPackages(
-        installed=tuple(_installed(reader)),
+        installed=tuple(_installed(known)),
         offered=tuple(_offered(note)) if root.is_live else (),
         is_interrupted=any(name.isdigit() for name in reader.names(_UPDATES)),
         with_headers=tuple(
@@ -55,12 +57,25 @@ def gather(root: Root, note: t.Callable[[Problem], None]) -> KernelPackages:
         log=reader.tail(catalog.LOG, _LOG_SIZE),
         boot_id=reader.line("/proc/sys/kernel/random/boot_id"),
         has_systemd=reader.exists("/run/systemd/system"),
+        all=() if root.is_live else tuple([one for packages in known.values() for one in packages]),
     )
 
 
-def _installed(reader: KernelReader) -> t.Iterator[KernelPackage]:
+def _known(reader: KernelReader) -> dict[str, tuple[dpkg_status.Package, ...]]:
+    """The packages by name. What dpkg was cut off in is in its updates, each newer than those of a lower number, and
+    than its status."""
     status = reader.text(_STATUS)
-    for name, packages in (dpkg_status.read(status.text) if status else {}).items():
+    found = dpkg_status.read(status.text) if status else {}
+    for name in reader.names(_UPDATES):
+        if name.isdigit():
+            for package, updated in dpkg_status.read(reader.content(f"{_UPDATES}/{name}")).items():
+                others = [one for one in found.get(package, ()) if one.architecture != updated[-1].architecture]
+                found[package] = (*others, updated[-1])
+    return found
+
+
+def _installed(known: t.Mapping[str, tuple[dpkg_status.Package, ...]]) -> t.Iterator[KernelPackage]:
+    for name, packages in known.items():
         if kernel_release.of_package(name) is not None:
             for package in packages:
                 if package.state not in ("not-installed", "config-files", ""):

@@ -15,6 +15,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from .._formats import (
         apt_cache,
+        dpkg_status,
         guest_state,
         initramfs,
         kernel_config,
@@ -346,6 +347,7 @@ class KernelPackages:
     log: str = ""  # the end of what the guard of a trial boot wrote
     boot_id: str | None = None  # of this start; None: not running
     has_systemd: bool = False  # as the first process
+    all: tuple[dpkg_status.Package, ...] = ()  # every package as dpkg has it; of a guest that does not run only
 
     def text(self, path: str) -> str | None:
         return next((file.text for file in self.files if file.path == path), None)

@@ -18,10 +18,12 @@ _HEADER = 60
 _BLOCK = 512
 MAX_CONTROL = 32 << 20  # bytes of the control files, unpacked
 _FIELD = re.compile(r"^([A-Za-z0-9-]+):[ \t]*(.*)$", re.MULTILINE)
+_RELATIONS = re.compile(r"^(Depends|Pre-Depends|Breaks|Conflicts|Provides):[ \t]*(.*(?:\n[ \t].*)*)$", re.MULTILINE)
 
 
 def read_fields(stream: t.BinaryIO) -> dict[str, str]:
-    """The fields of a package's control file, the first line of each. Raises MalformedError when this is no package."""
+    """The fields of a package's control file, the first line of each, but the whole of those that name other packages.
+    Raises MalformedError when this is no package, or one that is cut off."""
     if stream.read(len(_MAGIC)) != _MAGIC:
         raise MalformedError("this is no Debian package: it does not begin as an ar archive")
     while True:
@@ -36,8 +38,21 @@ def read_fields(stream: t.BinaryIO) -> dict[str, str]:
             packed = stream.read(size)
             if len(packed) < size:
                 raise MalformedError(f"{name} in this package is cut off")
-            return _fields(_unpacked(name, packed))
+            fields = _fields(_unpacked(name, packed))
+            stream.seek(size % 2, 1)
+            _require_data(stream)
+            return fields
         stream.seek(size + size % 2, 1)
+
+
+def _require_data(stream: t.BinaryIO) -> None:
+    """The files of the package stand behind its control files, and at its end, deb(5)."""
+    header = stream.read(_HEADER)
+    if len(header) < _HEADER or header[58:] != b"`\n" or not header.startswith(b"data.tar"):
+        raise MalformedError("this is no complete Debian package: it holds no data.tar behind its control.tar")
+    end = stream.tell() + _number(header[48:58], 10)
+    if stream.seek(0, 2) < end:
+        raise MalformedError("this is no complete Debian package: the end of its data.tar is missing")
 
 
 def _unpacked(name: str, packed: bytes) -> bytes:
@@ -67,7 +82,9 @@ def _fields(archive: bytes) -> dict[str, str]:
         size = _number(header[124:136].strip(b"\0 "), 8)
         if name in (b"./control", b"control"):
             text = archive[place + _BLOCK : place + _BLOCK + size].decode("utf-8", "surrogateescape")
-            return {field: value.rstrip() for field, value in _FIELD.findall(text)}
+            found = {field: value.rstrip() for field, value in _FIELD.findall(text)}
+            found.update({field: " ".join(value.split()) for field, value in _RELATIONS.findall(text)})
+            return found
         place += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
     raise MalformedError("this package holds no file named control")
 

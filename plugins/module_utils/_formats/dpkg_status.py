@@ -9,7 +9,7 @@ import re
 import typing as t
 
 _PARAGRAPHS = re.compile(r"\n(?:[ \t\r]*\n)+")
-_FIELD = re.compile(r"^(Package|Status|Version|Architecture):[ \t]*(.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Status|Version|Architecture|Provides):[ \t]*(.*)$", re.MULTILINE)
 _CONFFILES = re.compile(r"^Conffiles:[ \t\r]*((?:\n[ \t].*)*)", re.MULTILINE)
 _CONFFILE_FLAGS = frozenset(["obsolete", "remove-on-upgrade"])
 _VERSION_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
@@ -39,6 +39,7 @@ class Package(t.NamedTuple):
     error: str
     state: str
     conffiles: tuple[Conffile, ...]
+    provides: str = ""
 
     @property
     def is_installed(self) -> bool:
@@ -65,7 +66,14 @@ def read(text: str) -> dict[str, tuple[Package, ...]]:
             want, error, state = (*fields.get("Status", "").split(" "), "", "", "")[:3]
             conffiles = _conffiles(paragraph) if "\nConffiles:" in paragraph else ()
             package = Package(
-                name, fields.get("Version", ""), fields.get("Architecture", ""), want, error, state, conffiles
+                name,
+                fields.get("Version", ""),
+                fields.get("Architecture", ""),
+                want,
+                error,
+                state,
+                conffiles,
+                fields.get("Provides", ""),
             )
             packages[name] = (*packages.get(name, ()), package)
     return packages

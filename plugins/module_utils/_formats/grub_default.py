@@ -76,6 +76,28 @@ def copy_of(text: str, entry: grub_cfg.Entry, title: str, identity: str, added: 
     return copy
 
 
+def with_twin(text: str, entry: grub_cfg.Entry, version: str, other: str) -> str:
+    """The script with a copy of one kernel's entry in front of it that starts another kernel, as update-grub names it.
+
+    Raises GuestError when the entry does not name its kernel in its title and its files.
+    """
+    end = _end_of_entry(text, entry.start)
+    indentation = text[text.rfind("\n", 0, entry.start) + 1 : entry.start]
+    twin = text[entry.start : end].replace(version, other)
+    after = f"{text[: entry.start]}{twin}\n{indentation}{text[entry.start :]}"
+    known = {one.id_path for one in grub_cfg.all_entries(grub_cfg.parse(text))}
+    new = [one for one in grub_cfg.all_entries(grub_cfg.parse(after)) if one.id_path not in known]
+    load = new[0].kernel if len(new) == 1 and other in new[0].title and not indentation.strip() else None
+    if load is None or not load.path.endswith(f"/vmlinuz-{other}") or not any(other in path for path in new[0].initrds):
+        raise GuestError(
+            f"the menu entry {entry.title!r} does not name its kernel {version} in its title, id and files, so there is"
+            f" no telling what one for {other} looks like",
+            line=entry.line,
+            hint="Let update-grub make the menu anew in the guest.",
+        )
+    return after
+
+
 def _end_of_entry(text: str, start: int) -> int:
     """Where the entry that starts there ends: the first place up to which the text is one entry and nothing else."""
     place = start

@@ -57,6 +57,7 @@ def run(
     judge: t.Callable[[GuestFacts, Arguments], dict[str, t.Any]] | None = None,
 ) -> None:
     """A module that changes: gather, plan, apply, and the same gather and plan once more, which must come out empty.
+    After a plan that goes on they may come out as another one, which is carried out as well.
 
     What C(judge) makes of the facts before and after is part of the result.
     """
@@ -65,34 +66,39 @@ def run(
     with ending_errors(module), opened_guest(module, writable=not module.check_mode) as look:
         facts = look(parts)
         plan = planner(facts, module.params)
+        plans = [plan]
         left = plan
         if judge is not None:
             judged["before"] = judged["after"] = judge(facts, module.params)
-        if plan and not module.check_mode:
+        while left and not module.check_mode:
             from .._apply.plan import apply
             from .._apply.runners import runner_for
 
-            apply(look.root, plan, runner_for(look.root))
+            apply(look.root, left, runner_for(look.root))
             facts = look(parts)
             left = planner(facts, module.params)
             if judge is not None:
                 judged["after"] = judge(facts, module.params)
-            if left:
-                steps = [step.report() for step in (*left.changes, *left.commands)]
+            if left and (left in plans or not plans[-1].goes_on):
+                steps = [step.report() for step in (*left.changes, *left.programs)]
                 raise GuestError(
                     f"the guest is still not as asked for after the changes: {steps[0]}",
                     hint="This is a defect of the collection, or something else changes the guest at the same time.",
                 )
+            if left:
+                plans.append(left)
+    changes = [change for plan in plans for change in plan.changes]
+    programs = [program for plan in plans for program in plan.programs]
     result: dict[str, t.Any] = {
-        "changed": bool(plan),
-        "changes": [change.report() for change in plan.changes],
-        "commands": [command.report() for command in plan.commands],
+        "changed": bool(plans[0]),
+        "changes": [change.report() for change in changes],
+        "commands": [program.report() for program in programs],
         "findings": [finding.report() for finding in left.findings],
         **judged,
     }
     if module._diff:
-        result["diff"] = [difference(change) for change in plan.changes] + [
-            {"prepared": f"{command.report()['command']}\n"} for command in plan.commands
+        result["diff"] = [difference(change) for change in changes] + [
+            {"prepared": f"{program.report()['command']}\n"} for program in programs
         ]
     module.exit_json(**clean(result))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from .._errors import GuestError
-from .._formats import kernel_release
-from .._plan import kernel_choice, kernel_pin
+from .._errors import GuestError, MalformedError
+from .._plan import kernel_choice, kernel_packages, kernel_pin
+from .._plan.model import PackageFile
 from .._root import Root
 
 if t.TYPE_CHECKING:
@@ -70,8 +70,7 @@ def _wanted(arguments: Arguments) -> kernel_pin.Wanted:
 
 
 @functools.lru_cache(maxsize=1)
-def _brought(paths: tuple[str, ...]) -> tuple[kernel_choice.Candidate, ...]:
-    """The kernels in packages; those with anything else are left to apt."""
+def _brought(paths: tuple[str, ...]) -> tuple[kernel_packages.Brought, ...]:
     from .._formats import deb  # only a few calls have any
 
     root = Root("/")
@@ -80,13 +79,13 @@ def _brought(paths: tuple[str, ...]) -> tuple[kernel_choice.Candidate, ...]:
         stream = root.open(path)
         if stream is None:
             raise GuestError(f"the package {path} is not there", path=path, hint="Copy it to this machine first.")
-        with stream:
-            fields = deb.read_fields(stream)
-        name, version = fields.get("Package", ""), fields.get("Version", "")
-        release = kernel_release.of_package(name)
-        if release is not None and version:
-            found.append(kernel_choice.Candidate(release, name, version, kernel_choice.BROUGHT))
-    if paths and not found:
+        try:
+            with stream:
+                fields = deb.read_fields(stream)
+        except MalformedError as error:
+            raise MalformedError(f"{path}: {error.message}", path=path, hint=error.hint) from error
+        found.append(kernel_packages.Brought(PackageFile(path, root.sha256(path) or ""), fields))
+    if paths and not any(one.release for one in found):
         raise GuestError(
             f"none of the {len(paths)} packages holds a kernel",
             hint="A package with a kernel is called linux-image and its version.",

@@ -78,6 +78,23 @@ def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     return Plan(changes=changes, commands=tuple(commands), findings=tuple(findings))
 
 
+def new_image(facts: GuestFacts, kernel: Kernel, path: str, wanted: Wanted) -> Command | None:
+    """What builds the image of a kernel that was just installed in a guest that does not run; None where that cannot be
+    planned. It stays with the package when all is rolled back."""
+    needed = needed_from_image(kernel, (*wanted_modules(facts, wanted), *root_drivers(facts, kernel)))
+    command = _build(facts, kernel, path, needed)
+    if command is None:
+        return None
+    command = dataclasses.replace(command, stays=True, reason=f"kernel {kernel.version} needs it to find its root")
+    if command.argv[0] != "mkinitramfs":
+        return command
+    inputs = {name: (name, text, mode) for name, text, mode in command.inputs}
+    inputs.setdefault(_BUILD_HOOK, (_BUILD_HOOK, _hook(needed), 0o755))
+    # else update-initramfs would not know it as its own, where it knows any
+    record = f"{INITRAMFS_CHECKSUMS}/{kernel.version}" if facts.initramfs.keeps_checksums else None
+    return dataclasses.replace(command, inputs=tuple(inputs.values()), record=record)
+
+
 def wanted_modules(facts: GuestFacts, wanted: Wanted) -> tuple[str, ...]:
     """The modules that every image should hold, as far as its kernel has them, in a fixed order."""
     modules = [*drivers.HYPERV_STORAGE, *drivers.HYPERV_STAGING_STORAGE]

@@ -224,7 +224,11 @@ def _newest(known: t.Iterable[Candidate]) -> Candidate:
 def _defect(facts: GuestFacts, one: Candidate, severities: t.Sequence[str] = ("error",)) -> str:
     """Why a kernel is no good on Hyper-V; empty where nothing is known against it."""
     kernel = facts.kernel(one.release) if one.origin == INSTALLED else None
-    if kernel is not None:
+    # what dpkg was cut off in says of itself what it will be, and its files do not yet
+    is_whole = not any(
+        package.name == one.package and package.state != "installed" for package in facts.packages.installed
+    )
+    if kernel is not None and is_whole:
         judged = kernel_support.judge_kernel(facts, kernel)
         if judged.grade == kernel_support.UNUSABLE:
             return "; ".join(judged.reasons)

@@ -77,6 +77,25 @@ def changes(boot: Boot, version: str, reason: str, rest: t.Callable[[str], str] 
     return tuple([change for change in found if change is not None])
 
 
+def added(
+    boot: Boot, version: str, like: str, reason: str, rest: t.Callable[[str], str] = str
+) -> tuple[FileChange, ...]:
+    """What puts a kernel into the menu of GRUB 2, with an entry like that of another one, which is the default by name.
+    Raises GuestError when that does not go."""
+    if boot.loader != "grub2" or boot.menu is None:
+        raise GuestError(
+            f"the menu of {boot.loader or 'a boot loader that was not found'} gets its entries from the guest only",
+            hint="Install the kernel while the guest runs.",
+        )
+    path = boot.menu.path
+    found = {change.path: change for change in changes(boot, like, reason, rest)}
+    text = (found[path].after if path in found else None) or boot.menu.text
+    wanted = _grub_path(boot, like)
+    entry = next(one for one in grub_cfg.all_entries(grub_cfg.parse(text)) if one.kernel and one.id_path == wanted)
+    found[path] = FileChange(path, boot.menu.text, grub_default.with_twin(text, entry, like, version), reason)
+    return tuple(found.values())
+
+
 def undo(boot: Boot, reason: str, rest: t.Callable[[str], str] = str) -> tuple[FileChange, ...]:
     """What gives the default back to the guest's own settings. With GRUB legacy and extlinux it stays where it is."""
     if boot.loader != "grub2" or boot.menu is None:

@@ -4,7 +4,8 @@
 """A kernel chosen, installed, tried, made the default and kept: what the next step is, from the guest's state alone.
 
 Each call makes one step, and what comes in between is done by others: packages by apt, a restart by Ansible. A call
-that is repeated after a power cut finds the state that it left, and goes on from there.
+that is repeated after a power cut finds the state that it left, and goes on from there. In a guest that does not run
+nobody else is there: what comes in between is part of the call.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from .._catalog import kernel_pin as catalog
 from .._errors import GuestError
 from .._formats import apt_preferences
 from .._formats.kernel_trial import FAILED, Trial
-from . import hypervisor, kernel_choice, kernel_default, kernel_trial, readiness
+from . import hypervisor, kernel_choice, kernel_default, kernel_offline, kernel_packages, kernel_trial, readiness
 from .kernel_choice import INSTALLED, Candidate
-from .model import Change, FileChange, Finding, Plan
+from .model import Change, Command, FileChange, Finding, Installation, Plan
 
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts
@@ -37,14 +38,25 @@ _NEEDED = ("network", "scsi", "ide")
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """trial: seconds that a trial boot may take until it is confirmed, from the start of the kernel; None for no trial.
-    retry: try a kernel again that failed. pin: whether apt is told. brought: kernels in packages at hand."""
+    retry: try a kernel again that failed. pin: whether apt is told. brought: packages at hand."""
 
     choice: kernel_choice.Wanted = dataclasses.field(default_factory=kernel_choice.Wanted)
     is_present: bool = True
     pin: bool = True
     trial: int | None = 300
     retry: bool = False
-    brought: tuple[Candidate, ...] = ()
+    brought: tuple[kernel_packages.Brought, ...] = ()
+
+    @property
+    def kernels(self) -> tuple[Candidate, ...]:
+        """Those in the packages at hand."""
+        return tuple(
+            [
+                Candidate(one.release, one.name, one.version, kernel_choice.BROUGHT)
+                for one in self.brought
+                if one.release is not None
+            ]
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +69,9 @@ class Step:
     why: str
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
+    commands: tuple[Command, ...] = ()
+    installation: Installation | None = None
+    goes_on: bool = False  # this call makes the step after it as well
     hold: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
 
@@ -81,7 +96,7 @@ class Step:
 def plan(facts: GuestFacts, wanted: Wanted) -> Plan:
     """The plan of the next step."""
     found = step(facts, wanted)
-    return Plan(changes=found.changes, findings=found.findings)
+    return Plan(found.changes, found.commands, found.findings, found.installation, found.goes_on)
 
 
 def step(facts: GuestFacts, wanted: Wanted) -> Step:
@@ -96,7 +111,7 @@ def step(facts: GuestFacts, wanted: Wanted) -> Step:
 def _step(facts: GuestFacts, wanted: Wanted) -> Step:
     if not wanted.is_present:
         return _unpinned(facts)
-    chosen = kernel_choice.choose(facts, wanted.choice, wanted.brought)
+    chosen = kernel_choice.choose(facts, wanted.choice, wanted.kernels)
     now = kernel_default.current(facts.boot)
     trial = facts.packages.trial
     # that which is not the end of this step is said beside it
@@ -129,9 +144,14 @@ def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) 
     is_proven = facts.is_live and facts.system.running_kernel == taken.release
     broken = "dpkg was interrupted" if facts.packages.is_interrupted else ""
     if taken.origin != INSTALLED and not broken:
-        return _to_install(facts, taken, now)
+        return _to_install(facts, taken, now) if facts.is_live else _to_install_offline(facts, wanted, taken, now)
     broken = broken or _broken(facts, taken)
     if broken:
+        stage = None
+        if not facts.is_live:
+            stage = kernel_offline.to_finish(facts, taken, lambda: _fallback(facts, now, taken.release))
+        if stage is not None:
+            return _offline(REPAIR, taken, now, stage)
         return Step(REPAIR, taken, now, f"the default stays {now}", findings=(_interrupted(taken, broken),))
     is_default = not facts.is_live and now == taken.release
     if is_proven or is_default or wanted.trial is None or kernel_default.is_fixed(facts.boot, taken.release):
@@ -143,7 +163,7 @@ def _next(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) 
 
 
 def _to_install(facts: GuestFacts, taken: Candidate, now: str | None) -> Step:
-    lacking = tuple(_space(facts)) if facts.is_live else (_not_offline(taken),)
+    lacking = tuple(_space(facts))
     if lacking:
         return Step(REFUSED, taken, now, "", findings=lacking)
     # the script of the package runs update-grub, which would make the new kernel the first entry
@@ -156,6 +176,31 @@ def _to_install(facts: GuestFacts, taken: Candidate, now: str | None) -> Step:
         changes += kernel_trial.cleaned(facts, "another kernel is wanted than the one that was to be tried", record)
     return Step(
         INSTALL, taken, stays, f"{stays} stays the default until {taken.release} is installed and proved", changes
+    )
+
+
+def _to_install_offline(facts: GuestFacts, wanted: Wanted, taken: Candidate, now: str | None) -> Step:
+    problem, remedy = kernel_trial.problem_with(facts, taken.release)
+    if wanted.trial is not None:
+        return Step(REFUSED, taken, now, "", findings=(_no_trial(taken.release, problem, remedy),))
+    return _offline(
+        INSTALL, taken, now, kernel_offline.to_install(facts, taken, wanted.brought, _fallback(facts, now, ""))
+    )
+
+
+def _offline(phase: str, taken: Candidate, now: str | None, stage: kernel_offline.Stage) -> Step:
+    """What follows is part of the same call, so that the kernel is the default at its end."""
+    if stage.findings:
+        return Step(REFUSED, taken, now, "", findings=stage.findings)
+    return Step(
+        phase,
+        taken,
+        taken.release,
+        stage.why,
+        stage.changes,
+        commands=stage.commands,
+        installation=stage.installation,
+        goes_on=True,
     )
 
 
@@ -330,14 +375,7 @@ def _space(facts: GuestFacts) -> t.Iterator[Finding]:
     for path, needed in (("/boot", largest * 11 // 10 + _BESIDE_IMAGE), ("/", _MODULES)):
         free = facts.free_bytes.get(path)
         if free is not None and free < needed:
-            yield Finding(
-                "kernel.no-space",
-                "error",
-                path,
-                f"{path} has {free // _MIB} MiB free, and another kernel needs about {needed // _MIB} MiB there: a"
-                " kernel that is half installed does not start.",
-                "Remove kernels that are not needed (apt-get autoremove --purge), never the one that runs.",
-            )
+            yield kernel_offline.no_space(path, free, needed)
 
 
 def _dkms(facts: GuestFacts, taken: Candidate) -> t.Iterator[Finding]:
@@ -364,16 +402,6 @@ def _cannot(error: GuestError) -> Finding:
         error.path or "boot loader",
         f"No kernel can be made the default: {error.message}.",
         error.hint or "Make it the default by hand.",
-    )
-
-
-def _not_offline(taken: Candidate) -> Finding:
-    return Finding(
-        "kernel.install-offline",
-        "error",
-        taken.release,
-        f"{taken.release} is not installed, and packages are installed only in a guest that runs.",
-        "Start the guest where it starts, and run this there; or choose one of the kernels that it has.",
     )
 
 

@@ -176,7 +176,8 @@ class Command:
     It writes to the path that takes the place of OUTPUT in C(argv), not to C(output) itself: that file is replaced
     only after C(proof) has nothing against the new one. C(inputs) are files (path, text, mode) that exist only
     while the command runs on a guest that is not running itself; they never become part of it. C(record) is a file
-    that keeps the checksum of the output, in the form C(SHA-1, two spaces, path).
+    that keeps the checksum of the output, in the form C(SHA-1, two spaces, path). C(stays) is for what belongs to a
+    package that stays when all is rolled back: it is not in the journal.
     """
 
     argv: tuple[str, ...]
@@ -185,6 +186,7 @@ class Command:
     proof: Proof
     inputs: tuple[tuple[str, str, int], ...] = ()
     record: str | None = None
+    stays: bool = False
 
     def report(self) -> dict[str, t.Any]:
         return {
@@ -194,19 +196,52 @@ class Command:
         }
 
 
+class PackageFile(t.NamedTuple):
+    """A package on the machine on which the module runs, and the SHA-256 of what was looked at in it."""
+
+    path: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Installation:
+    """What the dpkg of a guest that is not running does: it installs packages; without any, it ends what it was cut off
+    in. It writes to the guest what dpkg and the scripts of these packages write. None of that is in the journal: a
+    rollback leaves packages as they are."""
+
+    packages: tuple[PackageFile, ...]
+    reason: str
+
+    def report(self) -> dict[str, t.Any]:
+        names = [package.path.rsplit("/", 1)[-1] for package in self.packages]
+        command = f"dpkg --install {' '.join(names)}" if names else "dpkg --configure -a"
+        return {"command": command, "output": "/var/lib/dpkg/status", "reason": self.reason}
+
+
 Change = t.Union[FileChange, LinkChange, RuntimeSetting, PoolChange, Restore, Forget]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What it takes for a guest to be as wanted, and what is to be said about it. Changes come before commands."""
+    """What it takes for a guest to be as wanted, and what is to be said about it.
+
+    Changes come before the installation, and that before commands. C(goes_on): what is left to be done can only be
+    planned when this is.
+    """
 
     changes: tuple[Change, ...] = ()
     commands: tuple[Command, ...] = ()
     findings: tuple[Finding, ...] = ()
+    installation: Installation | None = None
+    goes_on: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.commands)
+        return bool(self.changes or self.commands or self.installation)
+
+    @property
+    def programs(self) -> tuple[Installation | Command, ...]:
+        """What is run, in its order."""
+        return (*((self.installation,) if self.installation else ()), *self.commands)
 
 
 def _action(before: str | None, after: str | None) -> str:

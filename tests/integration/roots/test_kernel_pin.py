@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -22,12 +24,22 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._facts.gather import
 from ansible_collections.rehost.hyperv.plugins.module_utils._facts.model import GuestFacts
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import apt_cache
 from ansible_collections.rehost.hyperv.plugins.module_utils._module.kernel_pin import PARTS
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan import kernel_choice, kernel_default, kernel_pin
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan import (
+    kernel_choice,
+    kernel_default,
+    kernel_packages,
+    kernel_pin,
+)
 from ansible_collections.rehost.hyperv.plugins.module_utils._plan.kernel_pin import Wanted
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import Plan
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import PackageFile, Plan
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 from ansible_collections.rehost.hyperv.tests.integration.roots.test_roots import CACHE, DISK, Tree, pristine, tree
-from ansible_collections.rehost.hyperv.tests.unit import kernel_guest
+from ansible_collections.rehost.hyperv.tests.unit import guest_tree, kernel_guest
+from ansible_collections.rehost.hyperv.tests.unit.plugins.module_utils._module.test_guest_module import (
+    ANSIBLE,
+    MODULES,
+    call,
+)
 
 pytestmark = [
     pytest.mark.root,
@@ -172,7 +184,8 @@ def test_after_a_power_cut_in_an_installation_the_old_kernel_starts_and_a_second
     guest: Tree, with_package: str, moment: str
 ) -> None:
     release, old = with_package, guest.version
-    brought = kernel_choice.Candidate(release, f"linux-image-{release}", version_of(guest), kernel_choice.BROUGHT)
+    fields = {"Package": f"linux-image-{release}", "Version": version_of(guest), "Architecture": "amd64"}
+    brought = kernel_packages.Brought(PackageFile("/srv/kernel.deb", ""), fields)
     wanted = Wanted(choice=kernel_choice.Wanted(kernel=release), trial=None, brought=(brought,))
     prepare(guest, wanted)
     cut(guest, release, moment)
@@ -239,3 +252,172 @@ def cut(guest: Tree, release: str, moment: str) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     script.unlink()
+
+
+# -- a guest that does not run: the module installs
+
+
+class Offline(t.NamedTuple):
+    """A tree as a migrated guest has it, and the package of another release's kernel, on the worker."""
+
+    tree: Tree
+    old: str
+    new: str
+    package: pathlib.Path
+
+    def call(self, **more: t.Any) -> t.Dict[str, t.Any]:
+        arguments = {"root": str(self.tree.path), "packages": [str(self.package)], "trial": False, **more}
+        answer = call("kernel_pin", **arguments)
+        assert answer.status == 0, answer
+        return answer.result
+
+    def starts(self) -> t.Optional[str]:
+        return kernel_default.current(self.look().boot)
+
+    def look(self) -> GuestFacts:
+        return gather(Root(str(self.tree.path)), PARTS, DISK)
+
+    def dpkg(self) -> str:
+        """What dpkg has to complain of, the kernel's files compared with their checksums. The tree has no documents."""
+        said = chroot(self.tree, "dpkg", "--audit") + chroot(self.tree, "dpkg", "--verify", f"linux-image-{self.new}")
+        return "".join(line for line in said.splitlines(keepends=True) if "/usr/share/doc/" not in line)
+
+
+@pytest.fixture
+def offline(tree: Tree, pristine: t.Callable[[str], pathlib.Path]) -> Offline:
+    pristine("trixie")
+    found = sorted((CACHE.parent / "lab" / "debs" / "trixie").glob("linux-image-6.12.*+deb13-amd64_*.deb"))
+    if not found:
+        pytest.skip("the package of the other kernel is not kept here any more")
+    old = tree.version
+    (tree.path / "boot/grub/grub.cfg").write_text(kernel_guest.menu([old]))
+    (tree.path / "etc/default/grub").write_text("GRUB_DEFAULT=0\n")
+    # what the isolation must not run, as there are no devices to be asked
+    for name in ("zz-update-grub", "initramfs-tools"):
+        script = tree.path / "etc/kernel/postinst.d" / name
+        script.write_text("#!/bin/sh\ntouch /srv/hook\nexit 1\n")
+        script.chmod(0o755)
+    return Offline(tree, old, found[-1].name.split("_")[0][len("linux-image-") :], found[-1])
+
+
+def test_a_kernel_is_installed_in_a_guest_that_does_not_run_and_is_its_default(offline: Offline) -> None:
+    before = guest_tree.snapshot(offline.tree.path)
+    told = offline.call(check=True)
+    assert (told["after"]["phase"], told["after"]["default"]) == ("install", offline.new)
+    assert told["after"]["default_before"] == offline.old
+    assert offline.new in told["after"]["why"]
+    assert [one["command"] for one in told["commands"]] == [f"dpkg --install {offline.package.name}"]
+    assert guest_tree.compare(before, guest_tree.snapshot(offline.tree.path), directory_times=True) == []
+
+    scratch = [sorted(os.listdir(offline.tree.path / name)) for name in ("tmp", "run")]
+    told = offline.call()
+    assert (told["after"]["phase"], told["after"]["default"], told["findings"]) == ("done", offline.new, [])
+    assert [one["command"].split()[0] for one in told["commands"]] == ["dpkg", "mkinitramfs"]
+    assert offline.starts() == offline.new
+    assert kernel_default.has_entry(offline.look().boot, offline.old)
+    assert offline.dpkg() == "status 0\nstatus 0\n"
+    assert not (offline.tree.path / "srv/hook").exists()
+    assert [sorted(os.listdir(offline.tree.path / name)) for name in ("tmp", "run")] == scratch
+    image = offline.look().image_at(f"/boot/initrd.img-{offline.new}")
+    assert image is not None
+    assert image.image is not None
+    assert {"hv_vmbus", "hv_storvsc", "ext4"} <= image.image.module_names(offline.new)
+
+    before = guest_tree.snapshot(offline.tree.path)
+    told = offline.call()
+    assert (told["changed"], told["after"]["phase"]) == (False, "done")
+    assert guest_tree.compare(before, guest_tree.snapshot(offline.tree.path), directory_times=True) == []
+
+    # the old kernel starts after a rollback; the new one stays installed, and would find its root
+    assert call("rollback", root=str(offline.tree.path)).result["changed"]
+    assert (offline.tree.path / "boot/grub/grub.cfg").read_text() == kernel_guest.menu([offline.old])
+    assert offline.dpkg() == "status 0\nstatus 0\n"
+    assert (offline.tree.path / f"boot/initrd.img-{offline.new}").exists()
+
+
+@pytest.mark.parametrize("moment", ["unpacking", "configuring", "building the image"])
+def test_a_call_that_is_killed_is_finished_by_the_next_one(
+    offline: Offline, moment: str, tmp_path: pathlib.Path
+) -> None:
+    reached = offline.tree.path / "srv/reached"
+    script = offline.tree.path / "etc/initramfs-tools/hooks/wait"
+    if moment == "building the image":
+        script.write_text('#!/bin/sh\n[ "$1" = prereqs ] && exit 0\nsleep 600\n')
+        script.chmod(0o755)
+    if moment == "configuring":
+        script = offline.tree.path / "usr/local/sbin/depmod"
+        script.write_text("#!/bin/sh\ntouch /srv/reached\nsleep 600\n")
+        script.chmod(0o755)
+    with (tmp_path / "arguments").open("w+b") as stdin:
+        process = start(stdin, root=str(offline.tree.path), packages=[str(offline.package)], trial=False)
+    modules = offline.tree.path / "usr/lib/modules" / offline.new
+    signs = {
+        "unpacking": lambda: any(modules.glob("kernel/drivers*")) or any(modules.glob("kernel.dpkg-new")),
+        "configuring": reached.exists,
+        "building the image": lambda: runs_below(process.pid, "sleep"),
+    }
+    end = time.monotonic() + 240
+    while not signs[moment]() and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.01)
+    assert process.poll() is None, "it was over before"
+    assert time.monotonic() < end
+    process.kill()
+    process.wait()
+    time.sleep(1)  # what it started ends with it, in its own time
+    if script.exists():
+        script.unlink()
+    assert offline.starts() == offline.old
+    state = [one.state for one in offline.look().packages.installed if one.name.endswith(offline.new)]
+    told = offline.call()
+    assert (told["after"]["phase"], told["after"]["default"], told["findings"]) == ("done", offline.new, []), (
+        state,
+        told,
+    )
+    assert offline.starts() == offline.new
+    assert offline.dpkg() == "status 0\nstatus 0\n"
+    assert offline.call()["changed"] is False
+
+
+def start(stdin: t.BinaryIO, **arguments: t.Any) -> "subprocess.Popen[bytes]":
+    """The module, as a process that can be killed."""
+    arguments.update(_ansible_check_mode=False, _ansible_diff=False, _ansible_remote_tmp="/tmp")
+    stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+    stdin.seek(0)
+    code = (
+        "import runpy, sys\nimport ansible.module_utils.basic as basic\nbasic._ANSIBLE_PROFILE = 'legacy'\n"
+        "runpy.run_path(sys.argv.pop(), run_name='__main__')\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(MODULES / "kernel_pin.py")],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join((os.environ["ANSIBLE_COLLECTIONS_PATH"], ANSIBLE))),
+    )
+
+
+def runs_below(process: int, name: str) -> bool:
+    """Whether a program of this name was started by a process, or by one that it started."""
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children")
+    try:
+        if pathlib.Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[0] == name.encode():
+            return True
+        return any(runs_below(int(child), name) for child in children.read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("damage", ["cut off", "rubbish inside"])
+def test_a_damaged_package_changes_nothing_of_what_starts(
+    offline: Offline, damage: str, tmp_path: pathlib.Path
+) -> None:
+    content = offline.package.read_bytes()
+    bad = tmp_path / offline.package.name
+    middle = len(content) // 2
+    bad.write_bytes(content[:-1] if damage == "cut off" else content[:middle] + b"rubbish" + content[middle + 7 :])
+    answer = call("kernel_pin", root=str(offline.tree.path), packages=[str(bad)], trial=False)
+    assert answer.status == 1
+    assert ("data.tar is missing" if damage == "cut off" else "dpkg --install") in answer.result["msg"]
+    assert not (offline.tree.path / f"boot/vmlinuz-{offline.new}").exists()
+    assert f"linux-image-{offline.new}" not in (offline.tree.path / "var/lib/dpkg/status").read_text()
+    assert offline.starts() == offline.old

@@ -479,3 +479,84 @@ def test_a_guest_whose_proc_is_no_directory_is_run_without(tree: pathlib.Path) -
     assert run(tree, "print 1")[0] == Finished(0, "1")
     assert set(guest_tree.snapshot(tree)) == set(before)
     assert stat.S_ISLNK(os.lstat(tree / "proc").st_mode)
+
+
+# -- on the tree itself
+
+
+def run_on_tree(tree: pathlib.Path, code: str, **files: bytes) -> Finished:
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for name, content in files.items():
+            stream = stack.enter_context(tempfile.TemporaryFile())
+            stream.write(content)
+            stream.flush()
+            streams.append((name, stream))
+        return isolation.run_on_tree(str(tree), (str(PERL), "-e", PRELUDE + code), streams, 60)
+
+
+def test_what_a_program_writes_to_the_tree_stays_and_what_it_was_brought_does_not(tree: pathlib.Path) -> None:
+    (tree / "tmp" / "own").write_text("of the guest")
+    code = f"""
+        open(F, "<", "{isolation.PACKAGES_PATH}/one") or die "$!"; $text = <F>; open(O, ">", "/etc/new") or die "$!";
+        print O $text; close O; chown(5, 6, "/etc/new") or die; chmod(04755, "/etc/new") or die;
+        for ("/tmp/left", "/run/left") {{ open(O, ">", $_) or die "$_ $!" }}
+        print -e "/tmp/own" ? "seen" : "hidden";
+    """
+    assert run_on_tree(tree, code, one=b"content") == Finished(0, "hidden")
+    found = (tree / "etc/new").stat()
+    assert ((tree / "etc/new").read_text(), found.st_uid, found.st_mode & 0o7777) == ("content", 5, 0o4755)
+    assert [sorted(os.listdir(tree / name)) for name in ("tmp", "run", "dev", "proc")] == [["own"], [], [], []]
+
+
+def test_the_hooks_of_kernels_are_hidden(tree: pathlib.Path) -> None:
+    for name in ("etc/kernel/postinst.d", "usr/share/kernel/prerm.d", "etc/kernel/install.d"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "hook").touch()
+    before = guest_tree.snapshot(tree)
+    code = 'for ("/etc/kernel/postinst.d", "/usr/share/kernel/prerm.d", "/etc/kernel/install.d")'
+    code += '{ print -e "$_/hook" ? 1 : 0 }'
+    assert run_on_tree(tree, code) == Finished(0, "001")
+    assert guest_tree.compare(before, guest_tree.snapshot(tree), directory_times=True) == []
+
+
+def test_a_program_on_the_tree_gets_no_further_than_one_on_an_overlay(tree: pathlib.Path) -> None:
+    os.mknod(tree / "etc" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    secret = tree.parent / "worker-secret"
+    code = f"""
+        t("worker's files", -e "{secret}"); chdir("../../../../../../../.."); t("out of the tree", -e ".{secret}");
+        t("a device", open(D, "<", "/etc/null")); t("mount", c(165, "none", "/etc", "tmpfs", 0, 0) == 0);
+        t("sysctl", open(S, ">", "/proc/sys/kernel/hostname")); t("devices", -e "/sys/class");
+        t("parent", getppid() != 1); open(F, "<", "/proc/self/status") or die;
+        t("privileges", !grep(/^NoNewPrivs:\\t1/, <F>));
+    """
+    assert run_on_tree(tree, code) == Finished(0, "")
+
+
+@pytest.mark.parametrize("name", ["dev", "proc", "tmp"])
+def test_nothing_is_made_in_a_tree_that_is_not_complete(tree: pathlib.Path, name: str) -> None:
+    (tree / name).rmdir()
+    with pytest.raises(GuestError, match=f"the guest has no directory /{name}"):
+        run_on_tree(tree, "exit 0")
+    assert not (tree / name).exists()
+
+
+def test_a_program_that_takes_too_long_is_said_to_have_left_what_it_wrote(tree: pathlib.Path) -> None:
+    argv = (str(PERL), "-e", 'open(F, ">", "/etc/half"); sleep 60')
+    with pytest.raises(GuestError, match="did not end within 1 seconds and was stopped; what it wrote until then"):
+        isolation.run_on_tree(str(tree), argv, (), 1)
+    assert (tree / "etc/half").exists()
+
+
+def test_what_is_mounted_below_the_tree_is_written_to_and_stays_read_only_where_it_was(tree: pathlib.Path) -> None:
+    mounted = []
+    try:
+        for name, options in (("boot", "rw"), ("root", "ro")):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", tree / name], check=True)
+            mounted.append(tree / name)
+        code = 'for ("/boot/new", "/root/new") { print open(F, ">", $_) ? 1 : 0 }'
+        assert run_on_tree(tree, code) == Finished(0, "10")
+        assert (tree / "boot/new").exists()
+    finally:
+        for path in mounted:
+            subprocess.run(["umount", path], check=True)

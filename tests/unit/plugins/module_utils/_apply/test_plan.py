@@ -26,6 +26,7 @@ from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import (
     OUTPUT,
     Command,
     FileChange,
+    Installation,
     LinkChange,
     Plan,
     PoolChange,
@@ -48,6 +49,9 @@ class Says(Runner):
 
     def generate(self, command: Command, target: t.BinaryIO) -> None:
         target.write(self.text.encode("utf-8", "surrogateescape"))
+
+    def install(self, installation: Installation) -> None:
+        self.installed = installation
 
 
 class HoldsA(Proof):
@@ -285,6 +289,51 @@ def test_what_was_generated_without_proof_does_not_replace_what_is_there(tree: p
         adapt(tree, "xen")
     assert (tree / "boot/initrd").read_bytes() == before
     assert os.listdir(tree / "boot") == ["initrd"]
+
+
+def test_packages_come_after_files_and_before_commands(tree: pathlib.Path) -> None:
+    seen = []
+
+    class Sees(Says):
+        def install(self, installation: Installation) -> None:
+            seen.append((tree / "etc/new-file").read_text())
+            seen.append(installation.reason)
+
+        def generate(self, command: Command, target: t.BinaryIO) -> None:
+            seen.append("generated")
+            super().generate(command, target)
+
+    command = Command(("make", OUTPUT), "/boot/made", "", HoldsA("hv"))
+    change = FileChange("/etc/new-file", None, "first", "")
+    plan = Plan((change,), (command,), installation=Installation((), "second"))
+    assert plan.programs == (plan.installation, command)
+    apply(Root(str(tree)), plan, Sees("hv"))
+    assert seen == ["first", "second", "generated"]
+
+
+def test_what_belongs_to_a_package_stays_when_all_is_rolled_back(tree: pathlib.Path) -> None:
+    (tree / "var/lib/initramfs-tools").mkdir()
+    before = state(tree)
+    command = Command(
+        ("make", OUTPUT), "/boot/made", "", HoldsA("hv"), record="/var/lib/initramfs-tools/made", stays=True
+    )
+    apply(Root(str(tree)), Plan((FileChange("/etc/new", None, "x", ""),), (command,)), Says("hv"))
+    roll_back(tree)
+    assert (tree / "boot/made").read_text() == "hv"
+    assert (tree / "var/lib/initramfs-tools/made").read_text().endswith("  /boot/made\n")
+    for path in ("boot/made", "var/lib/initramfs-tools/made"):
+        (tree / path).unlink()
+    after = state(tree)
+    assert guest_tree.compare(before[0], after[0]) == []
+
+
+def test_what_was_in_the_journal_before_stays_in_it(tree: pathlib.Path) -> None:
+    before = state(tree)
+    for text, stays in (("hv one", False), ("hv two", True)):
+        command = Command(("make", OUTPUT), "/boot/initrd", "", HoldsA("hv"), stays=stays)
+        apply(Root(str(tree)), Plan(commands=(command,)), Says(text))
+    roll_back(tree)
+    assert state(tree) == before
 
 
 def test_two_runs_at_once_do_not_mix(tree: pathlib.Path) -> None:

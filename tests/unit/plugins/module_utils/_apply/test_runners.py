@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import tempfile
@@ -13,7 +14,13 @@ import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply import isolation, runners
 from ansible_collections.rehost.hyperv.plugins.module_utils._apply.runners import LiveRunner, OfflineRunner, runner_for
 from ansible_collections.rehost.hyperv.plugins.module_utils._errors import GuestError
-from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import OUTPUT, Command, Proof
+from ansible_collections.rehost.hyperv.plugins.module_utils._plan.model import (
+    OUTPUT,
+    Command,
+    Installation,
+    PackageFile,
+    Proof,
+)
 from ansible_collections.rehost.hyperv.plugins.module_utils._root import Root
 
 
@@ -122,3 +129,23 @@ def test_what_a_program_leaves_running_is_not_waited_for(program: pathlib.Path) 
 def test_a_guest_that_is_not_running_gets_an_isolation(tmp_path: pathlib.Path) -> None:
     assert isinstance(runner_for(Root("/")), LiveRunner)
     assert isinstance(runner_for(Root(str(tmp_path))), OfflineRunner)
+
+
+def test_a_running_guest_installs_nothing_here() -> None:
+    with pytest.raises(GuestError, match="installed by apt: dpkg --configure -a"):
+        LiveRunner().install(Installation((), "wanted"))
+
+
+@pytest.mark.parametrize("content", [None, b"another one"])
+def test_a_package_that_is_not_what_was_looked_at_is_not_installed(
+    tmp_path: pathlib.Path, content: bytes | None
+) -> None:
+    package = tmp_path / "kernel.deb"
+    if content is not None:
+        package.write_bytes(content)
+    guest = tmp_path / "guest"
+    guest.mkdir()
+    wanted = Installation((PackageFile(str(package), hashlib.sha256(b"this one").hexdigest()),), "wanted")
+    with pytest.raises(GuestError, match=r"cannot be read|changed while this run was looking at it"):
+        OfflineRunner(Root(str(guest))).install(wanted)
+    assert os.listdir(guest) == []

@@ -28,7 +28,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     (tree / "p" / "DEBIAN" / "postinst").chmod(0o755)
     (tree / "p" / "DEBIAN" / "control").write_text(
         f"Package: {NAME}\nVersion: 6.12.9-1\nArchitecture: amd64\nMaintainer: nobody <n@example.org>\n"
-        "Description: a kernel\n Version: 7\n"
+        "Depends: kmod,\n linux-base (>= 4.3~)\nDescription: a kernel\n Version: 7\n"
     )
     return tree
 
@@ -41,8 +41,10 @@ def test_the_fields_of_a_package_are_read(package: pathlib.Path, compression: st
     with path.open("rb") as stream:
         fields = deb.read_fields(stream)
     assert (fields["Package"], fields["Version"], fields["Architecture"]) == (NAME, "6.12.9-1", "amd64")
+    assert fields["Depends"] == "kmod, linux-base (>= 4.3~)"
+    assert fields["Description"] == "a kernel"
     data = path.read_bytes()
-    for cut in range(0, 330, 7):
+    for cut in (*range(0, 330, 7), len(data) - 1):
         with pytest.raises(GuestError):
             deb.read_fields(io.BytesIO(data[:cut]))
 

@@ -76,11 +76,14 @@ def test_a_copy_starts_the_same_with_more_arguments() -> None:
     assert started(text) == started(MENU)
 
 
+def menu_of(name: str) -> str:
+    _before, _header, rest = guest_tree.load(name).partition("=== /boot/grub/grub.cfg")
+    return rest.partition("\n")[2].partition("\n===")[0] + "\n"
+
+
 @pytest.mark.parametrize("name", [name for name in guest_tree.NAMES if "debian1" in name])
 def test_the_entries_of_real_menus_are_copied(name: str) -> None:
-    manifest = guest_tree.load(name)
-    _before, _header, rest = manifest.partition("=== /boot/grub/grub.cfg")
-    text = rest.partition("\n")[2].partition("\n===")[0] + "\n"
+    text = menu_of(name)
     document = grub_cfg.parse(text)
     entries = [entry for entry in grub_cfg.all_entries(document) if entry.kernel]
     assert entries
@@ -88,3 +91,52 @@ def test_the_entries_of_real_menus_are_copied(name: str) -> None:
         copy = grub_default.copy_of(text, entry, "A trial", "trial", "panic=10")
         if shutil.which("grub-script-check"):
             subprocess.run(["grub-script-check"], input=text + copy, text=True, check=True)
+
+
+def test_a_twin_starts_the_other_kernel_and_nothing_else_changes() -> None:
+    text = menu([OLD], advanced_id(OLD))
+    entry = next(one for one in grub_cfg.all_entries(grub_cfg.parse(text)) if one.id_path == advanced_id(OLD))
+    after = grub_default.with_twin(text, entry, OLD, NEW)
+    assert started(after) == started(text)
+    assert started(grub_default.with_default(after, advanced_id(NEW))) == started(text).replace(OLD, NEW)
+    start = after.index(f"menuentry 'Debian GNU/Linux, with Linux {NEW}'")
+    stop = after.index(f"menuentry 'Debian GNU/Linux, with Linux {OLD}'")
+    assert after[:start] + after[stop:] == text
+    twin = after[start:stop]
+    assert OLD not in twin
+    assert twin.replace(NEW, OLD) in text
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "menuentry 'Debian' --id 'a' {\n\tlinux /boot/vmlinuz-1.0-a ro\n\tinitrd /boot/initrd.img-1.0-a\n}\n",
+        "menuentry '1.0-a' --id 'a' {\n\tlinux /boot/vmlinuz-1.0-a ro\n\tinitrd /boot/initrd.img-1.0-a\n}\n",
+        "menuentry '1.0-a' {\n\tlinux /vmlinuz ro\n\tinitrd /initrd.img-1.0-a\n}\n",
+        "menuentry '1.0-a' {\n\tlinux /vmlinuz-1.0-a ro\n\tinitrd /initrd.img\n}\n",
+        "menuentry '1.0-a' {\n\tlinux /vmlinuz-1.0-a ro\n}\n",
+    ],
+)
+def test_an_entry_that_does_not_name_its_kernel_has_no_twin(entry: str) -> None:
+    (found,) = grub_cfg.parse(entry).entries
+    with pytest.raises(GuestError, match=r"does not name its kernel 1\.0-a"):
+        grub_default.with_twin(entry, found, "1.0-a", "2.0-b")
+
+
+@pytest.mark.parametrize("name", [name for name in guest_tree.NAMES if "debian1" in name])
+def test_the_entries_of_real_menus_have_twins(name: str) -> None:
+    text = menu_of(name)
+    named = 0
+    for entry in grub_cfg.all_entries(grub_cfg.parse(text)):
+        version = entry.kernel.path.rpartition("/vmlinuz-")[2] if entry.kernel else ""
+        if version and version in entry.title:
+            named += 1
+            after = grub_default.with_twin(text, entry, version, "9.9-other")
+            found = grub_cfg.all_entries(grub_cfg.parse(after))
+            (new,) = [one for one in found if one.kernel and "9.9-other" in one.kernel.path]
+            assert new.kernel is not None
+            assert entry.kernel is not None
+            assert new.kernel.command_line == entry.kernel.command_line
+            if shutil.which("grub-script-check"):
+                subprocess.run(["grub-script-check"], input=after, text=True, check=True)
+    assert named
