@@ -38,10 +38,37 @@ options:
   backend:
     description:
       - How O(image) is opened. V(loop) lets the kernel of this machine mount it, V(libguestfs) a small virtual machine.
-      - V(auto) takes libguestfs where KVM makes it fast or the guest's volumes need it, else loop mounts.
+      - V(auto) takes libguestfs where KVM makes it fast or the guest's volumes need it, and where O(keys) has a key to
+        one of them, else loop mounts.
     type: str
     choices: [auto, loop, libguestfs]
     default: auto
+  keys:
+    description:
+      - Passphrases of the encrypted volumes (LUKS1 and LUKS2) in O(image), which only libguestfs can open.
+      - A volume without a key stays closed; that is an error if the guest's system is in it. So is a key that does not
+        fit, or whose volume is not there or not encrypted.
+      - Passphrases are neither logged nor returned, nor written anywhere.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      device:
+        description:
+          - The encrypted volume, as the guest's C(crypttab) or the guest itself names it (V(UUID=...), V(/dev/xvda3),
+            V(/dev/mapper/vg0-root)). V(all) stands for every one that no other key names; several keys for V(all) are
+            tried one after the other, and it is no error if nothing is encrypted.
+        type: str
+        default: all
+      key:
+        description:
+          - The passphrase, one line. Mutually exclusive with O(keys[].file); one of both is required.
+        type: str
+      file:
+        description:
+          - A file on the machine that has the image, which holds the passphrase, with or without a newline at its end.
+            A key file with random bytes cannot be used. At most 8192 bytes.
+        type: path
 """
 
     CHANGES = r"""

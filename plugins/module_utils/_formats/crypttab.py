@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ._fields import decode, split_fields, tag_of, with_field
-from ._lines import Document, parse, render, with_lines
+from ._lines import Document, parse, render, split_ending, with_lines
 
-__all__ = ["Document", "Entry", "entries", "parse", "render", "tag_of", "with_device"]
+__all__ = ["Document", "Entry", "entries", "parse", "render", "tag_of", "with_device", "with_option"]
 
 
 class Entry(t.NamedTuple):
@@ -47,3 +47,17 @@ def with_device(document: Document, entry: Entry, device: str) -> Document:
     """The document in which the entry's second field is device."""
     line = with_field(document.lines[entry.number - 1], 1, device)
     return with_lines(document, entry.number, 1, (line,))
+
+
+def with_option(document: Document, entry: Entry, option: str) -> Document:
+    """The document in which the entry has an option more, unless it has it already."""
+    if option in entry.options:
+        return document
+    line = document.lines[entry.number - 1]
+    if len(split_fields(line)) > 3:
+        changed = with_field(line, 3, ",".join((*entry.options, option)))
+    else:
+        content, ending = split_ending(line)
+        key = "" if len(split_fields(line)) > 2 else " none"
+        changed = f"{content.rstrip()}{key} {option}{ending}"
+    return with_lines(document, entry.number, 1, (changed,))

@@ -83,6 +83,7 @@ def _uuid(raw: bytes) -> str | None:
 # --- RAID, LVM, LUKS: containers come first, since what they contain may shine through ---
 
 MD_MAGIC = 0xA92B4EFC
+_LUKS2_METADATA = 4096
 
 
 def _probe_md(window: Window) -> FileSystem | None:
@@ -133,8 +134,13 @@ def _probe_luks(window: Window) -> FileSystem | None:
     if raw[:6] != b"LUKS\xba\xbe" or len(raw) < 512:
         return None
     version = struct.unpack_from(">H", raw, 6)[0]
-    label = _text(raw[24:72]) if version == 2 else None
-    return FileSystem("crypto_LUKS", _text(raw[168:208]), label, str(version))
+    if version != 2:
+        return FileSystem("crypto_LUKS", _text(raw[168:208]), None, str(version))
+    # The metadata are JSON, from byte 4096 up to the size of the header, which is 16 KiB by default.
+    size = struct.unpack_from(">Q", raw, 8)[0]
+    metadata = window.read(_LUKS2_METADATA, max(0, min(size - _LUKS2_METADATA, 0x10000)))
+    problems = ("its re-encryption was not finished",) if b'"online-reencrypt' in metadata else ()
+    return FileSystem("crypto_LUKS", _text(raw[168:208]), _text(raw[24:72]), "2", problems=problems)
 
 
 # --- file systems and swap ---

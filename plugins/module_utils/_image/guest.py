@@ -13,8 +13,9 @@ import struct
 import typing as t
 
 from .. import _errors
-from .._formats import fstab, partition_table
+from .._formats import crypttab, fstab, partition_table
 from . import image_format, libguestfs, loop
+from . import keys as volume_keys
 from .access import Access, UnmountableError
 from .volumes import Layout, Volume, read_layout
 
@@ -25,10 +26,11 @@ _SUBVOLUMES = ("", "@rootfs", "@")
 # What the boot chain and its configuration lie on; other separate file systems hold data, and are left alone.
 _MOUNTED = ("/boot", "/boot/efi", "/usr", "/var", "/var/lib")
 _OPTIONAL = ("/boot/efi",)
+_MAPPER = "/dev/mapper/"
 _CONTAINERS = {
     "crypto_LUKS": (
         "is encrypted, and there is no key",
-        "unlock the disk in the running guest, and use the playbooks there",
+        "give its passphrase with keys, or use the playbooks in the running guest",
     ),
     "linux_raid_member": ("is a member of a software RAID", "use the playbooks in the running guest"),
     "LVM2_member": ("is an LVM physical volume whose volumes could not be used", "use the libguestfs back end"),
@@ -84,6 +86,7 @@ def open_guest(
     writable: bool = False,
     root_device: str | None = None,
     source_format: str | None = None,
+    keys: t.Sequence[volume_keys.Key] = (),
 ) -> t.Iterator[GuestDisk]:
     """Mounts the guest in an image: its root, and /boot, /boot/efi, /usr, /var, /var/lib where they are separate.
 
@@ -91,6 +94,7 @@ def open_guest(
                  guest cannot do without it; loop otherwise
     root_device  which volume is the root, where there are several: anything that Layout.find understands
     source_format "raw", or None: look whether it is; every other format must be converted first
+    keys         to encrypted volumes. What there is no key for stays closed, which is an error only if it is needed
 
     From the first call on, the process has mounts of its own. All checks come before the first byte is written:
     everything is mounted read only first. GuestError, with nothing left mounted, for what cannot be done.
@@ -99,7 +103,7 @@ def open_guest(
         raise _errors.GuestError("a disk image can be opened by root only", hint="use become: true")
     with _open_image(image_path, writable) as image:
         _check_format(image, image_path, source_format)
-        with _open_access(image, image_path, backend, writable=writable) as access:
+        with _open_access(image, image_path, backend, keys, writable=writable) as access:
             try:
                 yield _mount_guest(access, writable, root_device)
             except _errors.GuestError as error:
@@ -148,23 +152,40 @@ def _check_format(image: t.BinaryIO, path: str, expected: str | None) -> None:
     )
 
 
-def _open_access(image: t.BinaryIO, path: str, backend: str, *, writable: bool) -> t.ContextManager[Access]:
+def _open_access(
+    image: t.BinaryIO, path: str, backend: str, keys: t.Sequence[volume_keys.Key], *, writable: bool
+) -> t.ContextManager[Access]:
     if backend not in ("auto", "loop", "libguestfs"):
         raise _errors.GuestError("there is no back end %s" % backend, hint="auto, loop or libguestfs")
     if backend == "auto":
-        backend = _choose(image)
+        backend = _choose(image, keys)
     if backend == "libguestfs":
-        return libguestfs.open_access(path, writable=writable)
+        return libguestfs.open_access(path, writable=writable, given=keys)
+    if keys:
+        layout = _layout_of(image)
+        volume_keys.check_names(keys, layout, complete=True)
+        if volume_keys.are_of_use(keys, layout):
+            raise _errors.GuestError(
+                "%s is encrypted, which the loop back end does not open" % layout.locked[0].describe(),
+                path=path,
+                hint="use the libguestfs back end",
+            )
     return loop.open_access(image, writable=writable)
 
 
-def _choose(image: t.BinaryIO) -> str:
+def _choose(image: t.BinaryIO, keys: t.Sequence[volume_keys.Key]) -> str:
+    layout = _layout_of(image)
+    if volume_keys.are_of_use(keys, layout):
+        return "libguestfs"  # whether it is installed or not: nothing else will do
     if not libguestfs.is_installed():
         return "loop"
     if libguestfs.kvm_works():
         return "libguestfs"
-    layout = read_layout(image, os.fstat(image.fileno()).st_size)
     return "libguestfs" if any(volume.group and volume.start is None for volume in layout.volumes) else "loop"
+
+
+def _layout_of(image: t.BinaryIO) -> Layout:
+    return read_layout(image, os.fstat(image.fileno()).st_size)
 
 
 # --- finding the root, and what belongs to it ---
@@ -213,7 +234,7 @@ def _find_root(access: Access, root_device: str | None) -> tuple[Volume, str]:
                 "the image has no %s" % root_device,
                 hint="it has: %s" % (", ".join(volume.describe() for volume in layout.volumes) or "nothing known"),
             )
-        candidates = [wanted]
+        candidates = [layout.content_of(wanted)]
     else:
         candidates = [v for v in layout.volumes if v.type in _ROOT_TYPES or (v.group and v.file_system is None)]
     found = []
@@ -256,7 +277,7 @@ def _no_root(layout: Layout, refusals: t.Sequence[UnmountableError]) -> _errors.
         return _errors.GuestError(refusals[0].message, hint=refusals[0].hint)
     for kind, (reason, hint) in _CONTAINERS.items():
         for volume in layout.volumes:
-            if volume.type == kind:
+            if volume.type == kind and layout.content_of(volume) is volume:
                 return _errors.GuestError(
                     "no root file system was found, and %s %s" % (volume.describe(), reason), hint=hint
                 )
@@ -282,12 +303,13 @@ def _separate_mounts(access: Access, left_out: list[str]) -> t.Iterator[_Mount]:
             entries[path] = entry
     for path in sorted(entries):
         entry = entries[path]
-        volume = access.layout.find(entry.spec)
-        if volume is not None:
+        volume = _find(access, entry.spec)
+        if volume is not None and volume.type != "crypto_LUKS":
             subvolumes = [option[len("subvol=") :] for option in entry.options if option.startswith("subvol=")]
             yield _Mount(path, volume, (subvolumes or [""])[0].lstrip("/") if volume.type == "btrfs" else "")
             continue
-        absent = "fstab mounts %s from %s, which is not on this disk" % (path, entry.spec)
+        why = "not on this disk" if volume is None else "encrypted, without a key: " + volume.describe()
+        absent = "fstab mounts %s from %s, which is %s" % (path, entry.spec, why)
         if path in _OPTIONAL or "noauto" in entry.options or "nofail" in entry.options:
             left_out.append("%s was left out: %s" % (path, absent))
             continue
@@ -295,8 +317,20 @@ def _separate_mounts(access: Access, left_out: list[str]) -> t.Iterator[_Mount]:
             absent + ", and without it the guest is not complete",
             path="/etc/fstab",
             line=entry.number,
-            hint="if it lies on another disk of the guest, use the playbooks in the running guest",
+            hint="if it lies on another disk of the guest, use the playbooks in the running guest"
+            if volume is None
+            else "give its passphrase with keys",
         )
+
+
+def _find(access: Access, reference: str) -> Volume | None:
+    """What the guest's fstab means; /dev/mapper/NAME may be a volume that its crypttab opens."""
+    found = access.layout.find(reference)
+    if found is None and reference.startswith(_MAPPER):
+        for entry in crypttab.entries(crypttab.parse(access.read_text("/etc/crypttab") or "")):
+            if entry.name == reference[len(_MAPPER) :]:
+                found = access.layout.find(entry.device)
+    return None if found is None else access.layout.content_of(found)
 
 
 def _hibernation(layout: Layout) -> list[str]:

@@ -4,7 +4,7 @@
 """The back end that lets the appliance of libguestfs, a small virtual machine, mount the guest's file systems.
 
 No file system of the guest is interpreted by the kernel of this machine, which sees FUSE only, and the appliance
-knows LVM and every file system of Linux. Without KVM each start takes the best part of a minute.
+knows LVM, LUKS and every file system of Linux. Without KVM each start takes the best part of a minute.
 
 One guestfish(1) does it all; it reads commands on its standard input. Where the kernel of this machine cannot be
 used for the appliance, SUPERMIN_KERNEL, SUPERMIN_KERNEL_VERSION and SUPERMIN_MODULES name another one.
@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import io
 import os
 import secrets
 import select
@@ -26,13 +27,16 @@ import typing as t
 
 from .. import _errors
 from .._formats import superblock
-from . import kernel, loop, volumes
+from . import kernel, keys, loop, volumes
 from .access import Access, UnmountableError
 
 _LAUNCH = 600.0  # seconds; under software emulation on a busy machine a start was seen to take minutes
 _COMMAND = 300.0
+_UNLOCK = 1800.0  # a key that takes a processor two seconds takes an emulated one some minutes
 _STOP = 30.0
 _ANSWER = 4 << 20  # bytes of one answer; the appliance itself sends no longer file
+_PIECE = 64 << 10  # bytes read at once of a device
+_UNLOCKING = "cryptsetup-open"
 _FUSE = "/dev/fuse"
 
 # <linux/kvm.h>
@@ -62,8 +66,10 @@ def kvm_works() -> bool:
 
 
 @contextlib.contextmanager
-def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
-    """Starts the appliance on a raw image. ToolMissingError without libguestfs, GuestError when it does not start.
+def open_access(path: str, *, writable: bool, given: t.Sequence[keys.Key] = ()) -> t.Iterator[LibguestfsAccess]:
+    """Starts the appliance on a raw image, and opens the encrypted volumes to which there is a key.
+
+    ToolMissingError without libguestfs, GuestError when it does not start, or a key does not fit.
 
     The calling process gets mounts of its own for the rest of its life; all ends with it, however it ends.
     """
@@ -78,8 +84,10 @@ def open_access(path: str, *, writable: bool) -> t.Iterator[LibguestfsAccess]:
         ) from error
     with open(path, "rb") as image:
         layout = volumes.read_layout(image, os.fstat(image.fileno()).st_size)
+    keys.check_names(given, layout, complete=False)
     with loop.private_directory() as directory, Guestfish(path, directory, writable) as guestfish:
         access = LibguestfsAccess(guestfish, layout, directory, writable)
+        access.unlock(given)
         try:
             yield access
         finally:
@@ -97,21 +105,70 @@ class LibguestfsAccess(Access):
         self.writable = writable
         self.tree = os.path.join(directory, "guest")
         os.mkdir(self.tree)
-        self.layout = dataclasses.replace(layout, volumes=tuple(self._identified(v) for v in layout.volumes))
+        identified = [self._identified(v) if v.group and v.start is None else v for v in layout.volumes]
+        self.layout = dataclasses.replace(layout, volumes=tuple(identified))
 
     def _identified(self, volume: volumes.Volume) -> volumes.Volume:
-        """With the file system of a logical volume that only LVM can put together."""
-        if volume.group is None or volume.start is not None:
-            return volume
-        tags = []
-        for command in ("vfs-type", "vfs-uuid", "vfs-label"):
+        """With the file system of a volume that only the appliance can read."""
+        device = _Device(self.guestfish, _device(volume), volume.size)
+        with io.BufferedReader(device, _PIECE) as stream:
+            return dataclasses.replace(volume, file_system=superblock.identify(stream, 0, volume.size))
+
+    def unlock(self, given: t.Sequence[keys.Key]) -> None:
+        """Opens every encrypted volume that there is a key for, and what is encrypted in those.
+
+        The others stay as they are. GuestError when a key does not open what it is for.
+        """
+        count = 0
+        while True:
+            found = []
+            for volume in self.layout.locked:
+                fitting = keys.keys_for(given, self.layout, volume)
+                if fitting:
+                    count += 1
+                    found.append(self._unlocked(volume, "crypt%d" % count, fitting))
+            if not found:
+                break
+            self._add(found)
+            if any(volume.type == "LVM2_member" for volume in found):
+                self._add(self._new_logical_volumes())
+        keys.check_names(given, self.layout, complete=True)
+
+    def _add(self, found: t.Iterable[volumes.Volume]) -> None:
+        self.layout = dataclasses.replace(self.layout, volumes=(*self.layout.volumes, *found))
+
+    def _unlocked(self, volume: volumes.Volume, name: str, fitting: t.Sequence[keys.Key]) -> volumes.Volume:
+        if self.writable and volume.file_system is not None and volume.file_system.problems:
+            problems = "; ".join(volume.file_system.problems)
+            raise _errors.GuestError(
+                "nothing is written to this disk: %s: %s" % (volume.describe(), problems),
+                hint="start the guest once, and let it finish that",
+            )
+        for key in fitting:
             try:
-                tags.append(self.guestfish.ask(command, _device(volume)).strip() or None)
-            except UnmountableError:
-                tags.append(None)
-        if tags[0] is None:
-            return volume
-        return dataclasses.replace(volume, file_system=superblock.FileSystem(tags[0], tags[1], tags[2]))
+                self.guestfish.unlock(_device(volume), name, key.passphrase)
+            except UnmountableError as error:
+                said = error.message
+            else:
+                size = self._size("/dev/mapper/" + name)
+                return self._identified(volumes.Volume(name, None, size, None, container=volume))
+        why = "the key does not fit" if len(fitting) == 1 else "none of %d keys fits" % len(fitting)
+        raise _errors.GuestError(
+            "%s cannot be opened: %s, or its header is damaged: %s" % (volume.describe(), why, said),
+            hint="see what cryptsetup luksDump says of it, and whether cryptsetup open takes the key in the guest",
+        )
+
+    def _new_logical_volumes(self) -> t.Iterator[volumes.Volume]:
+        """The volumes of groups that came to light in a volume that was opened."""
+        self.guestfish.ask("lvm-scan", "true")
+        for path in self.guestfish.ask("lvs").split():
+            name = path[len("/dev/") :]
+            if all(volume.name != name for volume in self.layout.volumes):
+                group = name.split("/", 1)[0]
+                yield self._identified(volumes.Volume(name, None, self._size(path), None, group=group))
+
+    def _size(self, device: str) -> int:
+        return int(self.guestfish.ask("blockdev-getsize64", device))
 
     def mount(self, volume: volumes.Volume, path: str, *, writable: bool, subvolume: str = "") -> tuple[str, ...]:
         options = ["subvol=" + subvolume] if subvolume else []
@@ -170,7 +227,40 @@ def _device(volume: volumes.Volume) -> str:
     """As the appliance calls it, which has this disk only."""
     if volume.group:
         return "/dev/" + volume.name
+    if volume.container is not None:
+        return "/dev/mapper/" + volume.name
     return "/dev/sda" + ("" if volume.number is None else str(volume.number))
+
+
+class _Device(io.RawIOBase):
+    """The bytes of a block device of the appliance."""
+
+    def __init__(self, guestfish: Guestfish, path: str, size: int) -> None:
+        super().__init__()
+        self.guestfish = guestfish
+        self.path = path
+        self.size = size
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
+        return self.position
+
+    def readinto(self, buffer: t.Any) -> int:
+        length = max(0, min(len(buffer), self.size - self.position))
+        if length:
+            answer = self.guestfish.ask("pread-device", self.path, str(length), str(self.position))
+            data = answer.encode("utf-8", "surrogateescape")
+            length = len(data)
+            buffer[:length] = data
+            self.position += length
+        return length
 
 
 class Guestfish:
@@ -194,7 +284,10 @@ class Guestfish:
         self.marker = secrets.token_hex(16)  # which no content of the guest can contain
         with open(self.messages, "ab") as messages:
             self.process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # a dialogue, not a command
-                ["guestfish", "--format=raw", "--rw" if self.writable else "--ro", "-a", os.path.abspath(self.path)],
+                [
+                    *("guestfish", "--keys-from-stdin", "--format=raw", "--rw" if self.writable else "--ro"),
+                    *("-a", os.path.abspath(self.path)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=messages,
@@ -234,21 +327,35 @@ class Guestfish:
             self.process.wait()
         t.cast("t.BinaryIO", self.process.stdout).close()
 
-    def ask(self, *words: str, seconds: float = _COMMAND) -> str:
-        """What a command prints. UnmountableError with its message when it fails."""
-        self.tell(*words)
+    def unlock(self, device: str, name: str, passphrase: str) -> None:
+        """Opens a LUKS volume as /dev/mapper/NAME. UnmountableError when that fails.
+
+        The passphrase goes the way of the commands, as the line after the one that asks for it, so that no other
+        program can see it.
+        """
+        # A guestfish that does not know the command would take the next line for a command.
+        if not self.ask("help", _UNLOCKING):
+            raise _errors.ToolMissingError(
+                "this libguestfs does not know %s" % _UNLOCKING, hint="install libguestfs-tools 1.44 or later"
+            )
+        self.ask(_UNLOCKING, device, name, "crypttype:luks", key=passphrase, seconds=_UNLOCK)
+
+    def ask(self, *words: str, key: str | None = None, seconds: float = _COMMAND) -> str:
+        """What a command prints. UnmountableError with its message when it fails. key: what it reads as one line."""
+        self.tell(*words, key=key)
         answer = self.wait(seconds)
         error = self._error()
         if error:
             raise UnmountableError(error)
         return answer
 
-    def tell(self, *words: str) -> None:
+    def tell(self, *words: str, key: str | None = None) -> None:
         """Sends a command, and another one that says when it is done."""
         if self.has_started:  # before that it may have ended already, and its last words are all there is
             os.truncate(self.messages, 0)
         line = "-" + " ".join([words[0], *(quote(word) for word in words[1:])])
-        data = line.encode("utf-8", "surrogateescape") + b"\necho " + self.marker.encode() + b"\n"
+        lines = [line, *([] if key is None else [key]), "echo " + self.marker, ""]
+        data = "\n".join(lines).encode("utf-8", "surrogateescape")
         with contextlib.suppress(BrokenPipeError):  # it has ended; wait() then says why
             t.cast("t.BinaryIO", self.process.stdin).write(data)
 

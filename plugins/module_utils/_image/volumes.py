@@ -1,7 +1,8 @@
 # Copyright: (c) 2026, rehost.hyperv contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies on a disk image: its partitions, or the file system that fills it, and the logical volumes on them."""
+"""What lies on a disk image: its partitions, or the file system that fills it, the logical volumes on them, and what is
+in those that are encrypted, once they are open."""
 
 from __future__ import annotations
 
@@ -25,10 +26,12 @@ _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
-    """Something that can hold a file system: a partition, the whole disk, or a logical volume.
+    """Something that can hold a file system: a partition, the whole disk, a logical volume, or what an encrypted one of
+    them holds.
 
     name        "1" for partition 1, "disk" for a disk without partitions, "GROUP/NAME" for a logical volume
-    start, size bytes in the image; start is None for a logical volume that is not one uninterrupted run there
+    start, size bytes in the image; start is None where it is not one uninterrupted run of plain bytes there
+    container   the encrypted volume that this one is the content of
     """
 
     name: str
@@ -40,6 +43,7 @@ class Volume:
     partlabel: str | None = None
     partition_type: str | None = None
     group: str | None = None
+    container: Volume | None = None
 
     @property
     def type(self) -> str | None:
@@ -55,9 +59,14 @@ class Volume:
 
     def describe(self) -> str:
         """For messages: which one, and what it holds."""
-        place = {"disk": "the whole disk"}.get(self.name)
-        place = place or ("logical volume %s" if self.group else "partition %s") % self.name
-        return "%s (%s)" % (place, self.type or "nothing known")
+        return "%s (%s)" % (self._place(), self.type or "nothing known")
+
+    def _place(self) -> str:
+        if self.container is not None:
+            return "the encrypted content of %s" % self.container._place()
+        if self.name == "disk":
+            return "the whole disk"
+        return ("logical volume %s" if self.group else "partition %s") % self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +106,15 @@ class Layout:
                 if reference in ("/dev/" + volume.name, "/dev/mapper/" + mapped):
                     return volume
         return None
+
+    def content_of(self, volume: Volume) -> Volume:
+        """What an encrypted volume holds, once it is open; any other volume itself."""
+        return next((inner for inner in self.volumes if inner.container == volume), volume)
+
+    @property
+    def locked(self) -> tuple[Volume, ...]:
+        """The encrypted volumes that are not open."""
+        return tuple([v for v in self.volumes if v.type == "crypto_LUKS" and self.content_of(v) is v])
 
     def _find_by(self, attribute: str, value: str) -> Volume | None:
         def matches(volume: Volume) -> bool:

@@ -33,6 +33,19 @@ ARGUMENTS: dict[str, t.Any] = {
     "other_images": {"type": "list", "elements": "path", "default": []},
     "root_device": {"type": "str"},
     "backend": {"type": "str", "choices": ["auto", "loop", "libguestfs"], "default": "auto"},
+    "keys": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "no_log": False,  # but for the passphrases
+        "options": {
+            "device": {"type": "str", "default": "all"},
+            "key": {"type": "str", "no_log": True},
+            "file": {"type": "path"},
+        },
+        "mutually_exclusive": [("key", "file")],
+        "required_one_of": [("key", "file")],
+    },
 }
 
 Arguments = t.Mapping[str, t.Any]
@@ -143,9 +156,14 @@ def opened_guest(module: AnsibleModule, *, writable: bool) -> t.Iterator[Look]:
     if module.params["root"] != "/":
         raise GuestError("root and image exclude each other: a guest is either mounted already, or in an image")
     from .._image.guest import open_guest
+    from .._image.keys import Key, read_key_file
 
+    keys = [
+        read_key_file(given["device"], given["file"]) if given["key"] is None else Key(given["device"], given["key"])
+        for given in module.params["keys"]
+    ]
     with open_guest(
-        image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"]
+        image, backend=module.params["backend"], writable=writable, root_device=module.params["root_device"], keys=keys
     ) as disk:
         yield Look(Root(disk.mount_point), _shown_by(disk, [image, *module.params["other_images"]]))
 

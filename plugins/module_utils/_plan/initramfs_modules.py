@@ -36,10 +36,12 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class ImageProof(Proof):
-    """An image in which a kernel finds these modules (names with underscores), and a first program to run."""
+    """An image in which a kernel finds these modules (names with underscores), a first program to run, and what opens
+    these encrypted volumes (names of the crypttab)."""
 
     version: str
     modules: tuple[str, ...]
+    opens: tuple[str, ...] = ()
 
     def problem_with(self, stream: t.BinaryIO) -> str:
         try:
@@ -48,6 +50,11 @@ class ImageProof(Proof):
             return error.message
         if not any(name in ("init", "sbin/init") for name in image.names):
             return "there is no init in it"
+        closed = sorted(set(self.opens) - opened_by(image))
+        if closed:
+            return f"it does not open the encrypted {', '.join(closed)}"
+        if self.opens and not any(name.endswith("sbin/cryptsetup") for name in image.names):
+            return "cryptsetup is not in it"
         missing = _missing(image, self.version, self.modules)
         return f"it lacks {', '.join(missing)}" if missing else ""
 
@@ -298,13 +305,38 @@ def _is_encrypted(facts: GuestFacts) -> bool:
     return table is not None and bool(crypttab.entries(crypttab.parse(table.text)))
 
 
+def opened_by(image: initramfs.Image) -> frozenset[str]:
+    """The encrypted volumes, by the names in the guest's crypttab, that an image of initramfs-tools opens at boot."""
+    table = (image.content("cryptroot/crypttab") or b"").decode("utf-8", "surrogateescape")
+    before_debian_10 = (image.content("conf/conf.d/cryptroot") or b"").decode("utf-8", "surrogateescape")
+    names = [entry.name for entry in crypttab.entries(crypttab.parse(table))]
+    return frozenset([*names, *re.findall(r"(?:^|,)target=([^,\s]+)", before_debian_10, re.MULTILINE)])
+
+
+def _to_open(facts: GuestFacts, image: initramfs.Image | None) -> tuple[crypttab.Entry, ...]:
+    """What a new image has to open: what the old one did, else what the other images do. Where none can be read, all
+    that asks for a passphrase."""
+    table = facts.storage.crypttab
+    entries = crypttab.entries(crypttab.parse(table.text)) if table is not None else ()
+    images = [held.image for held in facts.images if held.image is not None] if image is None else [image]
+    if not images:
+        return tuple([entry for entry in entries if entry.key == "none"])
+    opened = {name for one in images for name in opened_by(one)}
+    return tuple([entry for entry in entries if entry.name in opened])
+
+
 def root_drivers(facts: GuestFacts, kernel: Kernel) -> tuple[str, ...]:
-    """The driver of the root file system, and the device mapper where the root is on it."""
+    """The driver of the root file system, and the device mapper where the root is on it, that for encryption included
+    where the crypttab has it."""
     if facts.storage.fstab is None:
         return ()
     for entry in fstab.entries(fstab.parse(facts.storage.fstab.text)):
         if entry.mount_point == "/":
             mapper = ("dm_mod",) if _LOGICAL_VOLUME.fullmatch(entry.spec) else ()
+            table = facts.storage.crypttab
+            encrypted = crypttab.entries(crypttab.parse(table.text)) if table is not None else ()
+            if entry.spec in [f"/dev/mapper/{volume.name}" for volume in encrypted]:
+                mapper = (*mapper, "dm_crypt")
             return (*file_system_drivers(kernel, entry.fs_type), *mapper)
     return ()
 
@@ -372,6 +404,7 @@ def _build(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
     if generator is None or kernel.modules is None:
         return None
     held = facts.image_at(path)
+    opens: tuple[crypttab.Entry, ...] = ()
     keep: tuple[str, ...] = ()
     if held is not None and held.image is not None and not facts.is_live:
         keep = tuple(
@@ -386,12 +419,13 @@ def _build(facts: GuestFacts, kernel: Kernel, path: str, needed: tuple[str, ...]
         inputs: tuple[tuple[str, str, int], ...] = ()
     else:
         argv = ("mkinitramfs", "-o", OUTPUT, kernel.version)
-        inputs = _inputs(facts.initramfs, keep)
+        opens = () if facts.is_live else _to_open(facts, held.image if held is not None else None)
+        inputs = (*_inputs(facts.initramfs, keep), *_crypttab_input(facts, opens))
     return Command(
         argv=argv,
         output=path,
         reason=f"kernel {kernel.version} finds its root on Hyper-V",
-        proof=ImageProof(kernel.version, tuple(sorted({*needed, *keep}))),
+        proof=ImageProof(kernel.version, tuple(sorted({*needed, *keep})), tuple([entry.name for entry in opens])),
         inputs=inputs,
         record=f"{INITRAMFS_CHECKSUMS}/{kernel.version}" if kernel.version in facts.initramfs.keeps_checksums else None,
     )
@@ -407,3 +441,19 @@ def _inputs(config: InitramfsConfig, keep: tuple[str, ...]) -> tuple[tuple[str, 
         return ((_BUILD_CONFIG, "MODULES=most\n", 0o644),)
     hook = ((_BUILD_HOOK, _hook(keep), 0o755),) if keep and config.policy != "most" else ()
     return ((_BUILD_CONFIG, "MODULES=list\n", 0o644), *hook) if config.policy == "dep" else hook
+
+
+def _crypttab_input(facts: GuestFacts, opens: t.Iterable[crypttab.Entry]) -> t.Iterator[tuple[str, str, int]]:
+    """The crypttab with the option C(initramfs) where an image has to open a volume.
+
+    The hook of cryptsetup puts in what the running system has its root on, which on the worker it does not find, and
+    what has that option (crypttab(5), since Debian 8).
+    """
+    table = facts.storage.crypttab
+    if table is None:
+        return
+    document = crypttab.parse(table.text)
+    for entry in opens:
+        document = crypttab.with_option(document, entry, "initramfs")
+    if crypttab.render(document) != table.text:
+        yield table.path, crypttab.render(document), 0o644

@@ -52,3 +52,13 @@ def test_a_new_device_is_read_back_and_leaves_every_other_entry(text: str, devic
         after = list(before)
         after[index] = entry._replace(device=device)
         assert crypttab.entries(crypttab.with_device(document, entry, device)) == tuple(after)
+
+
+def test_an_option_is_added_once_and_nothing_else_changes() -> None:
+    document = crypttab.parse("a UUID=1 none luks,discard  \nb\tUUID=2\r\nc UUID=3 -\n# d\n")
+    for name in ("a", "b", "c", "a"):
+        (entry,) = [entry for entry in crypttab.entries(document) if entry.name == name]
+        document = crypttab.with_option(document, entry, "initramfs")
+    assert crypttab.render(document) == (
+        "a UUID=1 none luks,discard,initramfs  \nb\tUUID=2 none initramfs\r\nc UUID=3 - initramfs\n# d\n"
+    )

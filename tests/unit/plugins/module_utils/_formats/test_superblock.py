@@ -12,7 +12,14 @@ import typing as t
 
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils._formats import superblock
-from ansible_collections.rehost.hyperv.tests.unit.disk_builder import MIB, Part, build_disk, make_file_system, run
+from ansible_collections.rehost.hyperv.tests.unit.disk_builder import (
+    MIB,
+    PASSPHRASE,
+    Part,
+    build_disk,
+    make_file_system,
+    run,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +95,15 @@ def test_a_partition_is_identified_at_its_offset(tmp_path: pathlib.Path) -> None
     assert swap is not None
     assert data is not None
     assert (swap.type, swap.uuid, data.type, data.label) == ("swap", UUID, "ext4", "data")
+
+
+def test_an_interrupted_re_encryption_is_a_problem(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "image"
+    build_disk(path, None, [Part(24, "luks2")])
+    quick = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--batch-mode")
+    run("cryptsetup", "reencrypt", "--init-only", *quick, path, "--key-file", "-", stdin=PASSPHRASE)
+    found = same_as_blkid(path)
+    assert found.problems == ("its re-encryption was not finished",)
 
 
 def test_nothing_is_found_in_nothing(tmp_path: pathlib.Path) -> None:

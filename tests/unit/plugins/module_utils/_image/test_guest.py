@@ -18,6 +18,7 @@ import typing as t
 import pytest
 from ansible_collections.rehost.hyperv.plugins.module_utils import _errors
 from ansible_collections.rehost.hyperv.plugins.module_utils._image import guest, kernel, libguestfs
+from ansible_collections.rehost.hyperv.plugins.module_utils._image.keys import Key
 from ansible_collections.rehost.hyperv.tests.unit.disk_builder import (
     Disk,
     Link,
@@ -379,7 +380,49 @@ def refusal(disk: Disk, in_child: InChild, backend: str = "loop", **options: t.A
 @pytest.mark.parametrize("kind", ["luks1", "luks2"])
 def test_an_encrypted_root_is_refused(tmp_path: pathlib.Path, in_child: InChild, backend: str, kind: str) -> None:
     disk = build_disk(tmp_path / "disk", "dos", [Part(8, "ext2", {"vmlinuz": "kernel"}), Part(8, kind)])
-    assert "encrypted" in refusal(disk, in_child, backend).message
+    error = refusal(disk, in_child, backend)
+    assert "encrypted, and there is no key" in error.message
+    assert "keys" in error.hint
+
+
+def encrypted_disk(tmp_path: pathlib.Path) -> Disk:
+    """/boot, an encrypted partition, and one that holds nothing that is known: as LUKS with a detached header does."""
+    return build_disk(tmp_path / "disk", "dos", [Part(8, "ext2", {"vmlinuz": "kernel"}), Part(18, "luks2"), Part(8)])
+
+
+def test_the_loop_back_end_refuses_a_key_with_advice(tmp_path: pathlib.Path, in_child: InChild) -> None:
+    error = refusal(encrypted_disk(tmp_path), in_child, keys=[Key("/dev/xvda2", "x")])
+    assert error.message.startswith("partition 2 (crypto_LUKS) is encrypted")
+    assert "libguestfs" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("chosen", "device"),
+    [("loop", "/dev/xvda3"), ("auto", "/dev/xvda1"), ("libguestfs", "/dev/xvda3"), ("libguestfs", "UUID=" + ROOT_UUID)],
+)
+def test_a_key_that_opens_nothing_is_refused_before_anything_is_started(
+    tmp_path: pathlib.Path, in_child: InChild, chosen: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if chosen == "libguestfs" and not libguestfs.is_installed():
+        pytest.skip("libguestfs-tools is not installed")
+    monkeypatch.setattr(libguestfs, "_FUSE", "/dev/null")  # where the machine has no FUSE
+    monkeypatch.setattr(libguestfs, "_LAUNCH", 0.0)
+    error = refusal(encrypted_disk(tmp_path), in_child, chosen, keys=[Key(device, "x")])
+    assert "there is a key for " + device in error.message
+
+
+def test_with_a_key_only_libguestfs_will_do(
+    tmp_path: pathlib.Path, in_child: InChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(_errors.ToolMissingError) as caught:
+        in_child(functools.partial(look, encrypted_disk(tmp_path).path, "auto", keys=[Key("all", "x")]))
+    assert "libguestfs-tools" in caught.value.hint
+
+
+def test_a_key_for_all_does_not_matter_where_nothing_is_encrypted(tmp_path: pathlib.Path, in_child: InChild) -> None:
+    disk = simple_disk(tmp_path)
+    assert in_child(functools.partial(look, disk.path, keys=[Key("all", "x")])).mounts == (("/", "1"),)
 
 
 def test_a_disk_with_nothing_on_it_is_refused(tmp_path: pathlib.Path, in_child: InChild) -> None:

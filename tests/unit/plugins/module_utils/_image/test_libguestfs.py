@@ -72,3 +72,26 @@ def test_a_word_cannot_end_its_command() -> None:
 
 def test_whether_kvm_works_is_known_without_an_error() -> None:
     assert libguestfs.kvm_works() in (True, False)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_passphrase_is_only_told_to_who_will_take_it_for_one(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    """An old guestfish would take it for a command, and run what begins with an exclamation mark."""
+    told = tmp_path / "told"
+    help_text = "echo NAME;" if knows else ""
+    script = 'case "$line" in -help*) %s ;; echo*) echo "${line#echo }" ;; esac' % help_text
+    answering(tmp_path, monkeypatch, 'while IFS= read -r line; do echo "$line" >> %s; %s; done' % (told, script))
+    with libguestfs.Guestfish("image", str(tmp_path), False) as guestfish:
+        if knows:
+            guestfish.unlock("/dev/sda2", "crypt1", " !reboot ")
+        else:
+            with pytest.raises(_errors.ToolMissingError, match="does not know cryptsetup-open"):
+                guestfish.unlock("/dev/sda2", "crypt1", " !reboot ")
+    lines = told.read_text().splitlines()
+    assert (" !reboot " in lines) == knows
+    if knows:
+        asked = lines.index('-cryptsetup-open "/dev/sda2" "crypt1" "crypttype:luks"')
+        assert lines[asked + 1] == " !reboot "
+        assert lines[asked + 2].startswith("echo ")

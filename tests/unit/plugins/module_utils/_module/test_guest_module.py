@@ -196,3 +196,22 @@ def test_values_become_what_json_can_hold() -> None:
         "a\ufffd": ["b\ufffd", "\ufffd", ["y", "z"], None, 1, True]
     }
     assert clean(guest_module.BlockDevice(("sda",), None, None))["names"] == ["sda"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ({"device": "all"}, "one of the following is required: key, file"),
+        ({"key": "hidden words", "file": "/absent"}, "mutually exclusive: key|file"),
+        ({"file": "/absent"}, "the key file cannot be read: No such file or directory"),
+        ({"key": "hidden words\n"}, "the key for all has more than one line"),
+        ({"key": "hidden words"}, "cannot be opened"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_an_error_that_does_not_show_it(
+    key: dict[str, str], said: str, tmp_path: pathlib.Path
+) -> None:
+    answer = call("readiness_info", image=str(tmp_path / "absent"), keys=[key])
+    assert answer.status == 1
+    assert said in answer.result["msg"]
+    assert "hidden words" not in json.dumps(answer.result) + answer.errors

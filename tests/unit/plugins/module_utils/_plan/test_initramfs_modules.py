@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import pathlib
 import re
@@ -216,6 +217,62 @@ def test_an_image_with_the_crypttab_of_before_is_built_anew(tmp_path: pathlib.Pa
     assert not plan(tmp_path / "same", image + "=== /etc/crypttab\ncr /dev/xvda2 none luks\n")
 
 
+ENCRYPTED = (
+    "=== /etc/crypttab\nsystem UUID=0d8f7f0e none luks,discard\nswap\tUUID=1c2d\nvar UUID=77c0 /etc/keys/var luks\n"
+)
+
+
+@pytest.mark.parametrize(
+    "opens",
+    ["cryptroot/crypttab: system UUID=0d8f7f0e none luks", "conf/conf.d/cryptroot: target=system,source=UUID=0d8f7f0e"],
+    ids=["now", "before Debian 10"],
+)
+def test_a_new_image_opens_what_the_old_one_did(opens: str, tmp_path: pathlib.Path) -> None:
+    found = plan(tmp_path, xen_only("most", f"{XEN_ONLY}{opens}\n") + ENCRYPTED)
+    (command,) = found.commands
+    assert command.inputs == (
+        ("/etc/crypttab", ENCRYPTED.partition("\n")[2].replace("discard", "discard,initramfs"), 0o644),
+    )
+    assert isinstance(command.proof, ImageProof)
+    assert command.proof.opens == ("system",)
+
+
+def test_without_an_old_image_what_asks_for_a_passphrase_is_opened(tmp_path: pathlib.Path) -> None:
+    (command,) = plan(tmp_path, xen_only("most") + ENCRYPTED, without=[IMAGE]).commands
+    ((_path, table, _mode),) = command.inputs
+    assert table == (
+        "system UUID=0d8f7f0e none luks,discard,initramfs\nswap\tUUID=1c2d none initramfs\n"
+        "var UUID=77c0 /etc/keys/var luks\n"
+    )
+
+
+def test_without_an_image_of_its_own_a_kernel_opens_what_the_others_do(tmp_path: pathlib.Path) -> None:
+    other = "6.1.0-51-amd64"
+    opens = f"{HYPERV_AND_XEN}hyperv-keyboard\ncryptroot/crypttab: system UUID=0d8f7f0e none luks\n"
+    changes = (
+        kernel(VERSION, image=opens)
+        + kernel(other)
+        + small_guest.grub(small_guest.entry(VERSION), small_guest.entry(other))
+    )
+    found = plan(tmp_path, changes + ENCRYPTED, without=[f"/boot/initrd.img-{other}"])
+    (command,) = found.commands
+    assert isinstance(command.proof, ImageProof)
+    assert (command.output, command.proof.opens) == (f"/boot/initrd.img-{other}", ("system",))
+
+
+def test_an_image_that_opens_nothing_is_built_without_that(tmp_path: pathlib.Path) -> None:
+    (command,) = plan(tmp_path, xen_only("most") + ENCRYPTED).commands
+    assert command.inputs == ()
+    assert isinstance(command.proof, ImageProof)
+    assert command.proof.opens == ()
+
+
+def test_an_encrypted_root_needs_the_driver_for_that(tmp_path: pathlib.Path) -> None:
+    modules = MODULES + "drivers/md/dm-crypt: dm-mod\n"
+    changes = kernel(VERSION, modules, HYPERV_AND_XEN + "dm-mod\nhyperv-keyboard\n") + ENCRYPTED
+    assert lacking(plan(tmp_path, changes + small_guest.fstab("/dev/mapper/system / ext4"))) == {"dm_crypt"}
+
+
 def test_a_passphrase_needs_the_keyboard(tmp_path: pathlib.Path) -> None:
     changes = kernel(VERSION, image=HYPERV_AND_XEN) + "=== /etc/crypttab\ncr UUID=0d8f7f0e none luks\n"
     assert lacking(plan(tmp_path, changes)) == {"hyperv_keyboard"}
@@ -345,3 +402,20 @@ def test_a_proof_is_an_image_with_all_modules_and_an_init() -> None:
 @pytest.mark.parametrize("content", [b"", b"junk", image("hv_vmbus", "hv_storvsc").read()[:-400]])
 def test_what_is_no_image_proves_nothing(content: bytes) -> None:
     assert PROOF.problem_with(io.BytesIO(content)) != ""
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({}, "it does not open the encrypted system"),
+        ({"cryptroot/crypttab": "other UUID=0d8f none luks\n"}, "it does not open the encrypted system"),
+        ({"cryptroot/crypttab": "system UUID=0d8f none luks\n"}, "cryptsetup is not in it"),
+        ({"cryptroot/crypttab": "system UUID=0d8f none luks\n", "usr/sbin/cryptsetup": "ELF"}, ""),
+        ({"conf/conf.d/cryptroot": "target=system,source=UUID=0d8f,key=none\n", "sbin/cryptsetup": "ELF"}, ""),
+    ],
+)
+def test_a_proof_can_ask_for_what_opens_the_root(more: t.Mapping[str, str], problem: str) -> None:
+    items = initramfs_builder.debian_items(VERSION)
+    items += [initramfs_builder.Item(name, content.encode()) for name, content in more.items()]
+    built = io.BytesIO(initramfs_builder.build_image([("gzip", items)]))
+    assert dataclasses.replace(PROOF, opens=("system",)).problem_with(built) == problem
