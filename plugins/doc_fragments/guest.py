@@ -56,8 +56,8 @@ options:
       device:
         description:
           - The encrypted volume, as the guest's C(crypttab) or the guest itself names it (V(UUID=...), V(/dev/xvda3),
-            V(/dev/mapper/vg0-root)). V(all) stands for every one that no other key names; several keys for V(all) are
-            tried one after the other, and it is no error if nothing is encrypted.
+            V(/dev/mapper/vg0-root)). V(all) stands for every one. Keys are tried one after the other, those for V(all)
+            last; for them it is no error if nothing is encrypted.
         type: str
         default: all
       key:
