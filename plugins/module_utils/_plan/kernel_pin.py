@@ -18,7 +18,16 @@ from .._catalog import kernel_pin as catalog
 from .._errors import GuestError
 from .._formats import apt_preferences
 from .._formats.kernel_trial import FAILED, Trial
-from . import hypervisor, kernel_choice, kernel_default, kernel_offline, kernel_packages, kernel_trial, readiness
+from . import (
+    hypervisor,
+    kernel_choice,
+    kernel_default,
+    kernel_offline,
+    kernel_packages,
+    kernel_trial,
+    readiness,
+    secure_boot,
+)
 from .kernel_choice import INSTALLED, Candidate
 from .model import Change, Command, FileChange, Finding, Installation, Plan
 
@@ -357,7 +366,11 @@ def _broken(facts: GuestFacts, taken: Candidate) -> str:
 
 
 def _does_not_boot(facts: GuestFacts, version: str) -> tuple[str, str]:
-    """On Hyper-V: why a kernel would not find its root here, as far as its image tells."""
+    """Why Secure Boot does not let a kernel start; on Hyper-V also why it would not find its root here, as far as its
+    image tells."""
+    kernel = facts.kernel(version)
+    if kernel is not None and secure_boot.refuses(facts, kernel):
+        return "it has no signature, and Secure Boot is on", secure_boot.REMEDY
     verdict = hypervisor.judge(facts.hypervisor)
     if verdict.name != "hyperv":
         return "", ""

@@ -12,7 +12,7 @@ from .model import Finding
 if t.TYPE_CHECKING:
     from .._facts.model import GuestFacts, Kernel
 
-_SWITCH_OFF = (
+REMEDY = (
     "turn the virtual machine off and switch Secure Boot off on the host (Set-VMFirmware -VMName NAME "
     "-EnableSecureBoot Off), or start a kernel that is signed, such as Debian's"
 )
@@ -43,6 +43,6 @@ def find(facts: GuestFacts) -> t.Iterator[Finding]:
             "error" if blocks else "warning" if is_refused else "info",
             kernel.version,
             f"kernel {kernel.version} has no signature, {why}",
-            _SWITCH_OFF,
+            REMEDY,
             blocks=blocks,
         )

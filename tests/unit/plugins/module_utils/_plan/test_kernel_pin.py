@@ -284,6 +284,24 @@ def test_a_kernel_that_does_not_find_its_root_is_neither_tried_nor_the_default(
     assert kernel_pin.step(facts, named(OLD, trial=trial)).phase == "done"
 
 
+@pytest.mark.parametrize("trial", [None, 300])
+@pytest.mark.parametrize(("is_on", "is_signed"), [(True, False), (True, True), (False, False), (None, False)])
+def test_while_secure_boot_is_on_no_kernel_without_a_signature_is_tried_or_made_the_default(
+    tmp_path: pathlib.Path, trial: int | None, is_on: bool | None, is_signed: bool
+) -> None:
+    facts = Machine(tmp_path).look()
+    kernels = tuple([dataclasses.replace(kernel, is_signed=is_signed) for kernel in facts.kernels])
+    hypervisor = dataclasses.replace(facts.hypervisor, secure_boot=is_on)
+    step = kernel_pin.step(dataclasses.replace(facts, kernels=kernels, hypervisor=hypervisor), named(NEW, trial=trial))
+    if is_on and not is_signed:
+        assert (step.phase, step.changes) == ("refused", ())
+        (finding,) = step.findings
+        assert "it has no signature, and Secure Boot is on" in finding.message
+        assert "-EnableSecureBoot Off" in finding.remedy
+    else:
+        assert step.phase == ("restart" if trial else "done")
+
+
 def test_a_guest_that_does_not_run_gets_its_default_without_a_trial(tmp_path: pathlib.Path) -> None:
     machine = Machine(tmp_path)
     machine.is_live = False
