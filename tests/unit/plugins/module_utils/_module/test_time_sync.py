@@ -65,7 +65,8 @@ def test_of_three_servers_the_wrong_one_is_named(
     assert [found["subject"] for found in only(result, "time.falseticker")] == ["127.0.0.3"]
     assert result["reference"] in ("127.0.0.1", "127.0.0.2")
     assert abs(result["offset"]) <= result["offset_uncertainty"]
-    assert abs(result["drift"]) <= result["drift_uncertainty"]
+    # of 95 %, so that one of twenty measurements is further away, and more where the machine is busy
+    assert abs(result["drift"]) <= 4 * result["drift_uncertainty"]
     assert [one["trusted"] for one in result["references"]] == [True, True, False]
 
 
