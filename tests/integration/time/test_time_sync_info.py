@@ -219,7 +219,7 @@ def test_the_wrong_and_the_unreachable_are_found_out(guest: Host) -> None:
     assert about(proof, "time.no-reply") == [UNREACHABLE]
     assert proof["reference"] in RIGHT
     assert abs(proof["offset"]) <= proof["offset_uncertainty"] < 0.1
-    assert abs(proof["drift"]) <= proof["drift_uncertainty"]
+    assert abs(proof["drift"]) <= 4 * proof["drift_uncertainty"]  # of 95 %
     assert {one["name"] for one in proof["references"] if one["trusted"]} == set(RIGHT)
 
 
