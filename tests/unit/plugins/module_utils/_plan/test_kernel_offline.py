@@ -37,9 +37,9 @@ class Stopped(Machine):
         self.is_live = False
 
 
-def wanted(fields: dict[str, str] = FIELDS, **more: t.Any) -> Wanted:
+def wanted(fields: dict[str, str] | None = None, **more: t.Any) -> Wanted:
     return dataclasses.replace(
-        Wanted(choice=kernel_choice.Wanted(kernel=NEW), trial=None, brought=(Brought(FILE, fields),)), **more
+        Wanted(choice=kernel_choice.Wanted(kernel=NEW), trial=None, brought=(Brought(FILE, fields or FIELDS),)), **more
     )
 
 
@@ -167,7 +167,7 @@ def test_a_trial_cannot_be_asked_for(tmp_path: pathlib.Path) -> None:
     assert "trial: false" in step.findings[0].remedy
 
 
-def refusal(machine: Machine, fields: dict[str, str] = FIELDS) -> tuple[str, str]:
+def refusal(machine: Machine, fields: dict[str, str] | None = None) -> tuple[str, str]:
     step = machine.step(wanted(fields))
     assert (step.phase, step.installation, step.changes, step.default) == ("refused", None, (), OLD)
     return step.findings[0].id, step.findings[0].message
