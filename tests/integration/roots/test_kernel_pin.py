@@ -139,11 +139,16 @@ def test_apt_keeps_the_kernel_and_stays_away_from_the_faulty_one(guest: Tree) ->
 def test_a_kernel_that_dpkg_was_cut_off_in_is_not_made_the_default(guest: Tree) -> None:
     wanted = Wanted(choice=kernel_choice.Wanted(kernel=NEWER[12:]), trial=None)
     assert chroot(guest, "dpkg", "--unpack", f"/srv/repository/{NEWER}.deb").endswith("status 0\n")
-    step = pin(guest, wanted)
+    step = live_step(guest, wanted)
     assert (step.phase, step.default) == ("repair", guest_default(guest))
     assert "unpacked" in step.findings[0].message
     assert chroot(guest, "dpkg", "--configure", "-a").endswith("status 0\n")
     assert "no list of its modules" in pin(guest, wanted).findings[0].message
+
+
+def live_step(guest: Tree, wanted: Wanted) -> kernel_pin.Step:
+    """What comes next in a guest like this that is running."""
+    return kernel_pin.step(dataclasses.replace(look(guest), is_live=True), wanted)
 
 
 def guest_default(guest: Tree) -> str:
@@ -189,7 +194,7 @@ def test_after_a_power_cut_in_an_installation_the_old_kernel_starts_and_a_second
     wanted = Wanted(choice=kernel_choice.Wanted(kernel=release), trial=None, brought=(brought,))
     prepare(guest, wanted)
     cut(guest, release, moment)
-    step = pin(guest, wanted) if is_known(guest, release) else None
+    step = live_step(guest, wanted) if is_known(guest, release) else None
     assert kernel_default.current(look(guest).boot) == old
     if step is not None:
         assert step.phase in ("repair", "refused")
@@ -210,8 +215,7 @@ def version_of(guest: Tree) -> str:
 
 def prepare(guest: Tree, wanted: Wanted) -> None:
     """The first step, which on a running guest comes before the installation: the old kernel is the default by name."""
-    facts = dataclasses.replace(look(guest), is_live=True)
-    found = kernel_pin.step(facts, wanted)
+    found = live_step(guest, wanted)
     assert found.phase == "install", found.findings
     root = Root(str(guest.path))
     apply(root, Plan(changes=found.changes), OfflineRunner(root))
