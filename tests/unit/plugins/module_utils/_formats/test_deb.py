@@ -44,7 +44,7 @@ def test_the_fields_of_a_package_are_read(package: pathlib.Path, compression: st
     assert fields["Depends"] == "kmod, linux-base (>= 4.3~)"
     assert fields["Description"] == "a kernel"
     data = path.read_bytes()
-    for cut in (*range(0, 330, 7), len(data) - 1):
+    for cut in (*range(0, 330, 7), len(data) - 2):  # the last byte may be one that fills up to an even number
         with pytest.raises(GuestError):
             deb.read_fields(io.BytesIO(data[:cut]))
 
